@@ -1,5 +1,6 @@
 //! The client, and how it is built from its settings.
 
+mod batches;
 mod selection;
 mod state;
 
@@ -7,6 +8,8 @@ use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
+
+pub use batches::Batches;
 
 use crate::bounds::Bounds;
 use crate::bulk::Bulk;

@@ -62,6 +62,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr))]
 
 mod base64;
+pub mod batch;
 mod bounds;
 pub mod bulk;
 mod call;
@@ -103,6 +104,7 @@ mod scan;
 mod settings_file;
 mod snapshot;
 mod sorted_map;
+mod spool;
 mod stream;
 mod sync;
 mod tags;
@@ -118,6 +120,9 @@ mod url;
 mod usage;
 mod wire;
 
+#[doc(inline)]
+pub use batch::{Batch, BatchOutcome, BatchRequest, BatchResult, BatchState, BatchStatus};
+pub use call::{BatchResults, BatchSummary};
 pub use cancel::CancelToken;
 #[doc(inline)]
 pub use chat::{
@@ -126,7 +131,7 @@ pub use chat::{
     ResponseFormat, Role, StreamEvent, Text, Tool, ToolCall, ToolChoice, ToolResult, Usage,
     UsageSource,
 };
-pub use client::Client;
+pub use client::{Batches, Client};
 pub use config::{ClientBuilder, Limits, PoolConfig, ProviderConfig, Proxy, Tls};
 #[doc(inline)]
 pub use cost::ledger::Ledger;

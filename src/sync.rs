@@ -132,6 +132,9 @@ pub(crate) enum Lock {
     /// The replies of a loopback server (`testing/script.rs`).
     #[cfg(feature = "testing")]
     LoopbackScript,
+    /// The files and jobs of a loopback server (`testing/batches.rs`).
+    #[cfg(feature = "testing")]
+    LoopbackBatches,
 }
 
 impl Lock {

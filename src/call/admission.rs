@@ -26,7 +26,7 @@ pub(super) struct Admission {
 }
 
 /// Encodes a request and reserves the most it can cost. If the request sets no output limit, the
-/// budgets set one that they can afford.
+/// budgets set one that they can afford. With `batch_percent`, it is priced as part of a batch.
 pub(super) fn admit(
     caller: &Caller,
     target: &Target,
@@ -34,16 +34,20 @@ pub(super) fn admit(
     wire: Wire,
     request: &ChatRequest,
     delivery: Delivery,
+    batch_percent: Option<u8>,
 ) -> Result<Admission, Error> {
     let (costs, settings) = (&caller.settings.costs, &target.endpoint.settings);
     let (model, dialect) = (target.model.as_str(), &settings.profile.dialect);
     let betas = wire.betas(request, settings.betas.as_ref())?;
     let target = wire::Target { provider: &settings.profile.id, model, dialect };
     let (provider, priced_as) = (settings.profile.id.as_str(), settings.price_provider.as_str());
-    let mut plan = costs.plan(provider, priced_as, model, tags.clone());
+    let mut plan = match batch_percent {
+        None => costs.plan(provider, priced_as, model, tags.clone()),
+        Some(percent) => costs.plan_in_batch(provider, priced_as, model, percent, tags.clone()),
+    };
     let least = costs.min_output(&plan);
     let mut encoded = wire.encode(request, target, delivery, least.is_some())?;
-    if let Some(tier) = encoded.service_tier().or(settings.service_tier) {
+    if let (None, Some(tier)) = (batch_percent, encoded.service_tier().or(settings.service_tier)) {
         plan = plan.service_tier(tier);
     }
     let text_bytes = encoded.text_bytes();

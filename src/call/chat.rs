@@ -176,7 +176,7 @@ impl Operation for Chat<'_> {
         let wire = self.wire(&target)?;
         let uri = target.endpoint.uri(wire, &target.model, self.delivery)?;
         let Admission { body, text_bytes, betas, reservation, amount, is_cut_short } =
-            admit(caller, &target, tags, wire, self.request, self.delivery)?;
+            admit(caller, &target, tags, wire, self.request, self.delivery, None)?;
         let again = reservation.again();
         let content = Encoding { wire, again, text_bytes, amount, is_cut_short };
         Ok((Prepared { target, method: Method::Post, uri, body, betas, content }, reservation))
@@ -370,7 +370,7 @@ fn open(
 }
 
 /// The bill for an answer. If the provider reported no usage, it is estimated, as for a stream.
-fn bill(response: &ChatResponse, asked: &str, text_bytes: usize) -> Bill {
+pub(super) fn bill(response: &ChatResponse, asked: &str, text_bytes: usize) -> Bill {
     let usage = response.usage.or_estimate(|| estimate(response, text_bytes));
     let served = Some(response.model.as_str()).filter(|model| *model != asked);
     Bill::new(usage).served_by(served, response.service_tier.as_deref())
@@ -390,7 +390,7 @@ fn bill_of(decoder: &Decoder) -> Bill {
 }
 
 /// The usage of an answer, estimated from its length.
-fn estimate(response: &ChatResponse, text_bytes: usize) -> Usage {
+pub(super) fn estimate(response: &ChatResponse, text_bytes: usize) -> Usage {
     Usage::estimated(text_bytes, response.message.written_bytes())
 }
 

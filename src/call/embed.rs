@@ -202,7 +202,7 @@ impl Operation for Embed<'_> {
             tokens.fold(0, u64::saturating_add)
         };
         let (reservation, expected_input) =
-            input_only::reserve(caller, &target, tags, text_bytes, input_tokens)?;
+            input_only::reserve(caller, &target, tags, text_bytes, None, input_tokens)?;
         let counts_tokens = caller.limiter.as_ref().is_some_and(|limiter| limiter.counts_tokens());
         let input = if counts_tokens { input_tokens() } else { 0 };
         let amount = Amount { input, output: 0, expected_input };

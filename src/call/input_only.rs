@@ -11,17 +11,23 @@ use crate::usage::Usage;
 use crate::wire;
 
 /// Reserves what a request with so many bytes of text can cost. `most` counts the most input tokens
-/// that it can have, if a budget needs to know. Returns the expected input tokens too.
+/// that it can have, if a budget needs to know. With `batch_percent`, it is priced as part of a
+/// batch. Returns the expected input tokens too.
 pub(super) fn reserve(
     caller: &Caller,
     target: &Target,
     tags: &Tags,
     text_bytes: usize,
+    batch_percent: Option<u8>,
     most: impl FnOnce() -> u64,
 ) -> Result<(Reservation, u64), Error> {
     let (costs, settings) = (&caller.settings.costs, &target.endpoint.settings);
     let (provider, priced_as) = (settings.profile.id.as_str(), &settings.price_provider);
-    let mut plan = costs.plan(provider, priced_as, &target.model, tags.clone());
+    let (model, tags) = (&target.model, tags.clone());
+    let mut plan = match batch_percent {
+        None => costs.plan(provider, priced_as, model, tags),
+        Some(percent) => costs.plan_in_batch(provider, priced_as, model, percent, tags),
+    };
     plan.expect(Usage::estimated(text_bytes, 0).prompt_tokens);
     costs.measure(&mut plan, None, |_| {
         Ok(UpperBound { input_tokens: most(), ..UpperBound::default() })

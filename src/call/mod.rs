@@ -1,6 +1,7 @@
 //! The life of a call. [`run`] reads from top to bottom.
 
 mod admission;
+mod batch;
 mod chat;
 mod count;
 mod embed;
@@ -43,6 +44,8 @@ use crate::token_count::TokenCount;
 use crate::transport::Transport;
 use crate::wire::models::MAX_PAGES;
 use crate::wire::{Delivery, showable, token_count};
+pub(crate) use batch::{BatchOptions, WaitTimes};
+pub use batch::{BatchResults, BatchSummary};
 use chat::Chat;
 use count::Count;
 pub(crate) use endpoint::{Endpoint, Endpoints};

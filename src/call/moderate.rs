@@ -140,7 +140,7 @@ impl Operation for Moderate<'_> {
         let uri = url::at(&settings.base, path, &target.model)?;
 
         let (reservation, expected_input) =
-            input_only::reserve(caller, &target, tags, text_bytes, || most_tokens)?;
+            input_only::reserve(caller, &target, tags, text_bytes, None, || most_tokens)?;
         let amount = Amount { input: most_tokens, output: 0, expected_input };
         let content = Encoding { results, text_bytes, again: reservation.again(), amount };
         let method = Method::Post;

@@ -13,11 +13,12 @@ use crate::catalogue::Needs;
 use crate::config::TimeLimits;
 use crate::cost::{MaxPrice, Money};
 use crate::error::{Error, RateLimit};
+use crate::header::HeaderValue;
 use crate::retry::SecondSending;
 use crate::routing::Answered;
 use crate::tags::Tags;
 use crate::throttle::Amount;
-use crate::transport::Incoming;
+use crate::transport::{Incoming, Outgoing};
 use crate::wire::Delivery;
 
 /// Something a client can ask of a provider.
@@ -171,10 +172,25 @@ impl<C> OngoingAttempt<'_, '_, C> {
     ///
     /// The error of the exchange, without secrets.
     pub(super) fn exchange(&mut self, signature: &Signature) -> Result<Incoming, Error> {
+        self.exchange_as(signature, None)
+    }
+
+    /// Like [`exchange`](Self::exchange), with a body of this `content_type` if it is not the
+    /// client's.
+    ///
+    /// # Errors
+    ///
+    /// As for [`exchange`](Self::exchange).
+    pub(super) fn exchange_as(
+        &mut self,
+        signature: &Signature,
+        content_type: Option<&HeaderValue>,
+    ) -> Result<Incoming, Error> {
         let Self { caller, prepared, limits, retries, second } = self;
         let endpoint = &prepared.target.endpoint;
         let limit = limits.attempt();
-        let outgoing = prepared.outgoing(*retries, limits.idempotency_key.as_ref(), signature);
+        let key = limits.idempotency_key.as_ref();
+        let outgoing = Outgoing { content_type, ..prepared.outgoing(*retries, key, signature) };
         let mut incoming = caller
             .transport
             .exchange(&endpoint.origin, outgoing, &limits.bounds(limit), second)

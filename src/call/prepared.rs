@@ -184,6 +184,7 @@ impl<C> Prepared<C> {
             credentials: &signature.headers,
             retries,
             idempotency_key,
+            content_type: None,
             betas: self.betas.as_ref().or(endpoint.settings.betas.as_ref()),
             body: &self.body,
         }

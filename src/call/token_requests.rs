@@ -62,6 +62,7 @@ impl TokenServer for TokenRequests<'_> {
             retries: 0,
             idempotency_key: None,
             betas: None,
+            content_type: None,
             body,
         };
         let mut second = caller.bucket.second_sending();

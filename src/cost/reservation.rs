@@ -69,6 +69,11 @@ impl Bill {
         self
     }
 
+    /// Charges the requested tier, whatever tier the answer names.
+    pub(crate) fn forget_tier(&mut self) {
+        self.service_tier = None;
+    }
+
     /// Marks the answer as broken off: its usage counts only what arrived. The output is charged
     /// by the rule of [`UnreportedUsage`](super::UnreportedUsage).
     ///
@@ -112,6 +117,8 @@ pub(super) struct Held {
     pub(super) sent: bool,
     /// Whether it has ended.
     pub(super) ended: bool,
+    /// Whether another process may have settled it, because a stored handle keeps it.
+    pub(super) parked: bool,
     /// Called when it ends.
     pub(super) at_end: Option<Box<dyn AtEnd>>,
 }
@@ -214,6 +221,15 @@ impl Charge {
         if !may_be_billed(error) {
             self.release();
         }
+    }
+
+    /// Lets go of the charge without ending it. Its room in the limits is given back.
+    pub(super) fn into_parked(mut self) -> (Option<ReservationId>, Arc<Basis>) {
+        self.0.ended = true;
+        if let Some(at_end) = self.0.at_end.take() {
+            at_end.ended(Some(0));
+        }
+        (self.0.id, Arc::clone(&self.0.basis))
     }
 
     /// Watches what a stream costs as it arrives.

@@ -12,6 +12,9 @@ pub(super) struct Scope {
     /// The provider's name in the price table, if it is a different one.
     pub(super) price_provider: Option<String>,
     pub(super) model: String,
+    /// The percentage of the standard price that a batch costs if the table lists no price for
+    /// batches; `None` for single calls.
+    pub(super) batch_percent: Option<u8>,
     /// What the tracker knows; `None` before a tracker has seen it.
     pub(super) known: Option<Known>,
 }
@@ -25,7 +28,7 @@ pub(super) struct Known {
 }
 
 /// A budget that applies to calls with the right tags.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Applicable {
     /// The index of the budget.
     pub(super) place: usize,
@@ -36,7 +39,15 @@ pub(super) struct Applicable {
 impl Scope {
     /// A model that no tracker has seen.
     pub(super) fn named(provider: String, price_provider: Option<String>, model: String) -> Self {
-        Self { provider, price_provider, model, known: None }
+        Self { provider, price_provider, model, batch_percent: None, known: None }
+    }
+
+    /// What a price of the table is for these calls.
+    pub(super) fn priced(&self, price: Arc<Price>) -> Arc<Price> {
+        match self.batch_percent {
+            Some(percent) => Arc::new(price.of_batch(percent)),
+            None => price,
+        }
     }
 
     /// The provider's name in the price table.

@@ -3,6 +3,7 @@
 mod admit;
 mod describe;
 mod end;
+mod park;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,9 @@ use crate::upper_bound::Tokenizer;
 use crate::usage::Usage;
 use describe::{status, unknown_price};
 use state::State;
+
+/// The tier of calls in batches, as the price table names it.
+const BATCH_TIER: &str = "batch";
 
 /// Tracks what calls cost, and enforces budgets.
 ///
@@ -79,6 +83,10 @@ struct Inner {
     unknown_model: UnknownModel,
     /// By the names of the model, of the provider, and of the provider in the price table.
     scopes: Memo<3, Arc<Scope>>,
+    /// The same for calls in batches, which have prices of their own.
+    batch_scopes: Memo<3, Arc<Scope>>,
+    /// Names this tracker in stored handles, if its ledger has no name.
+    nonce: u64,
     /// Guards the totals behind reports ([`Lock::CostTracker`]): they agree with each other.
     /// Nothing else is locked, called or written while it is held.
     state: Mutex<State>,
@@ -104,6 +112,8 @@ impl CostTracker {
             ledger,
             unknown_model,
             scopes: Memo::default(),
+            batch_scopes: Memo::default(),
+            nonce: fastrand::u64(..),
             state: Mutex::new(Lock::CostTracker, state),
             events: Events::default(),
             listeners: Mutex::new(Lock::AlertListeners, Vec::new()),
@@ -243,6 +253,33 @@ impl CostTracker {
     /// Plans a call to a model of a provider that is called `prices` in the price table.
     pub(crate) fn plan(&self, provider: &str, prices: &str, model: &str, tags: Tags) -> CallPlan {
         CallPlan::to(self.scope(provider, prices, model), tags)
+    }
+
+    /// Plans a call in a batch, at the price of batches: the listed one, or `percent` of the
+    /// standard price if none is listed.
+    pub(crate) fn plan_in_batch(
+        &self,
+        provider: &str,
+        prices: &str,
+        model: &str,
+        percent: u8,
+        tags: Tags,
+    ) -> CallPlan {
+        let names = [model, provider, prices];
+        let scope = self.inner.batch_scopes.get(names).unwrap_or_else(|| {
+            let Scope { provider, price_provider, model, known, .. } =
+                &*self.scope(provider, prices, model);
+            let mut scope = Scope::named(provider.clone(), price_provider.clone(), model.clone());
+            scope.batch_percent = Some(percent);
+            scope.known = known.as_ref().map(|Known { price, budgets }| Known {
+                price: price.as_ref().map(|price| scope.priced(Arc::clone(price))),
+                budgets: budgets.clone(),
+            });
+            let scope = Arc::new(scope);
+            self.inner.batch_scopes.insert(names, Arc::clone(&scope));
+            scope
+        });
+        CallPlan::to(scope, tags).service_tier(BATCH_TIER)
     }
 
     /// A plan's provider and model, with what the tracker knows about them.

@@ -117,6 +117,12 @@ impl Error {
         Self::new(ErrorKind::Cancelled, "the caller cancelled the call")
     }
 
+    /// Says what it is about, if its message alone does not.
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
     pub(crate) fn with_phase(mut self, phase: Phase) -> Self {
         self.0.phase = Some(phase);
         self

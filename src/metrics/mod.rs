@@ -31,7 +31,7 @@ pub(crate) use call::CallEnd;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 pub(crate) use call::Ending;
 pub(crate) use names::{
-    CHAT, COUNT_TOKENS, EMBEDDINGS, LIST_MODELS, MODERATION, RAW, TEXT_COMPLETION,
+    BATCH, CHAT, COUNT_TOKENS, EMBEDDINGS, LIST_MODELS, MODERATION, RAW, TEXT_COMPLETION,
 };
 pub(crate) use recorder::{InFlight, Recorder};
 pub use sample::CallSample;

@@ -21,6 +21,9 @@ pub(crate) const COUNT_TOKENS: &str = "count_tokens";
 /// The operation of [`Client::models`](crate::Client::models). Our own name.
 pub(crate) const LIST_MODELS: &str = "list_models";
 
+/// The operation of every request about [batches](crate::Client::batches). Our own name.
+pub(crate) const BATCH: &str = "batch";
+
 /// The operation of [`Client::moderate`](crate::Client::moderate). Our own name.
 pub(crate) const MODERATION: &str = "moderation";
 

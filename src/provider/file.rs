@@ -11,8 +11,8 @@ use std::fmt;
 use std::path::Path;
 
 use super::{
-    Auth, Dialect, EmbeddingFormat, Format, ModelNames, ModerationFormat, Profile, Provider,
-    model_name, registry,
+    Auth, BatchProfile, Dialect, EmbeddingFormat, Format, ModelNames, ModerationFormat, Profile,
+    Provider, model_name, registry,
 };
 use crate::error::{Error, ErrorKind};
 use crate::header::{HeaderValue, header_name};
@@ -112,6 +112,7 @@ struct ProfileFields {
     format: Option<Format>,
     embeddings: Option<EmbeddingFormat>,
     moderation: Option<ModerationFormat>,
+    batches: Option<BatchProfile>,
     base_url: Option<Url>,
     base_url_variables: Option<Vec<Variable>>,
     host_variables: Option<Vec<Variable>>,
@@ -149,6 +150,7 @@ impl<'de> Deserialize<'de> for Profile {
             format: fields.format.or(base.format),
             embeddings: fields.embeddings.or(base.embeddings),
             moderation: fields.moderation.or(base.moderation),
+            batches: fields.batches.or(base.batches),
             base_url: fields.base_url.map_or(base.base_url, |url| url.0),
             base_url_variables: names(fields.base_url_variables, base.base_url_variables),
             host_variables: names(fields.host_variables, base.host_variables),

@@ -14,6 +14,7 @@ mod region;
 mod registry;
 mod similar;
 
+pub use crate::batch::{BatchFormat, BatchProfile};
 pub use crate::chat::{Format, Provider};
 pub use crate::embed::EmbeddingFormat;
 pub use crate::moderation::ModerationFormat;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-use super::{EmbeddingFormat, Format, ModerationFormat, Provider, file, registry};
+use super::{BatchProfile, EmbeddingFormat, Format, ModerationFormat, Provider, file, registry};
 use crate::wire::openai_chat::Dialect;
 
 /// A static or an owned string.
@@ -40,6 +40,9 @@ pub struct Profile {
     /// How its moderation is called; `None` if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moderation: Option<ModerationFormat>,
+    /// How its batches are called, and what they may contain; `None` if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batches: Option<BatchProfile>,
     /// The URL that the format's paths are appended to. `{NAME}` stands for the value of the
     /// environment variable `NAME`, such as an account name. `{A|B=x}` stands for the value of `A`,
     /// otherwise of `B`, otherwise `x`. `{model}` in the path stands for the model of each request.
@@ -163,6 +166,7 @@ impl Profile {
             format: None,
             embeddings: None,
             moderation: None,
+            batches: None,
             base_url,
             base_url_variables: Vec::new(),
             host_variables: Vec::new(),
@@ -204,6 +208,12 @@ impl Profile {
     /// Sets how its moderation is called. Default: it has none.
     pub fn moderation(mut self, format: ModerationFormat) -> Self {
         self.moderation = Some(format);
+        self
+    }
+
+    /// Sets how its batches are called. Default: it has none.
+    pub fn batches(mut self, batches: BatchProfile) -> Self {
+        self.batches = Some(batches);
         self
     }
 

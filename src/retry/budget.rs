@@ -104,7 +104,7 @@ impl Bucket {
 
     /// The right to send a request twice in one attempt, if a token is left.
     pub(crate) fn second_sending(&self) -> SecondSending<'_> {
-        SecondSending { bucket: self, taken: false }
+        SecondSending { bucket: self, taken: false, forbidden: false }
     }
 
     /// How many retries are left.
@@ -118,13 +118,19 @@ impl Bucket {
 pub(crate) struct SecondSending<'a> {
     bucket: &'a Bucket,
     taken: bool,
+    forbidden: bool,
 }
 
 impl SecondSending<'_> {
     /// Takes a token for it. Returns whether there was one.
     pub(crate) fn take(&mut self) -> bool {
-        self.taken = self.bucket.withdraw();
+        self.taken = !self.forbidden && self.bucket.withdraw();
         self.taken
+    }
+
+    /// Gives the right up, for a request that must not be served twice.
+    pub(crate) fn forbid(&mut self) {
+        self.forbidden = true;
     }
 
     /// Returns the token unused.

@@ -77,7 +77,7 @@ fn reset(error: &Error) -> Option<Duration> {
 /// midway. Cloudflare, in front of both providers, answers 521, 523, 525 and 526 before the request
 /// reaches them (developers.cloudflare.com/support, "5xx errors"). Without a response, the phase
 /// says how far the request got.
-pub(super) fn may_have_been_served(error: &Error) -> bool {
+pub(crate) fn may_have_been_served(error: &Error) -> bool {
     let named = error.code().is_some_and(|code| code.contains("overload"));
     if named || error.kind() == ErrorKind::RateLimited {
         return false;

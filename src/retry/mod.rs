@@ -11,6 +11,7 @@ pub use backoff::Backoff;
 pub use budget::RetryBudget;
 pub(crate) use budget::{Bucket, SecondSending};
 pub use config::RetryConfig;
+pub(crate) use decide::may_have_been_served;
 pub(crate) use retrier::{Failed, Raced, Retrier, Steps, Target, Tried, Turn};
 pub(crate) use sleeper::Interruptible;
 pub use sleeper::Sleeper;

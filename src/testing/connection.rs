@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::batches;
 use super::http::{Problem, Reader};
 use super::render;
 use super::reply::{Ending, Fault, Framing, Reply};
@@ -71,6 +72,9 @@ fn choose(server: &Server, request: &Request) -> Arc<Reply> {
     }
     if let Some(reply) = server.script.by_rule(request) {
         return reply;
+    }
+    if let Some(reply) = batches::answer(server, request) {
+        return Arc::new(reply);
     }
     if server.paths.format(request.path()).is_none() {
         return Arc::new(render::not_found(request));

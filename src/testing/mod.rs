@@ -35,6 +35,7 @@
 //! ```
 
 mod anthropic;
+mod batches;
 mod bedrock;
 mod cohere;
 mod connection;
@@ -66,6 +67,7 @@ use std::time::{Duration, Instant};
 use crate::provider::{EmbeddingFormat, Format, Profile, Provider};
 use server::{Mode, Server};
 
+pub use batches::BatchScript;
 pub use embeddings::embedding;
 pub use reply::{Framing, Reply};
 pub use request::Request;
@@ -236,6 +238,12 @@ impl Loopback {
     /// How many scripted replies are left.
     pub fn unused_replies(&self) -> usize {
         self.server.script.unused()
+    }
+
+    /// Sets what becomes of the batches that are created from now on. Default:
+    /// [`BatchScript::new`].
+    pub fn batches(&self, script: BatchScript) {
+        self.server.batches.set(script);
     }
 
     /// Requires this key: every later request without it gets the provider's own 401. Default: no

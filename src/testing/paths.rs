@@ -190,6 +190,12 @@ impl Paths {
         self.insert(base, Served::Moderation);
     }
 
+    /// Whether a provider with this format is served below this path.
+    pub(super) fn speaks(&self, base: &str, format: provider::Format) -> bool {
+        let served = self.served.read();
+        served.iter().any(|(known, own)| *own == Served::Chats(format) && fits(base, known))
+    }
+
     fn insert(&self, base: &str, served: Served) {
         self.served.write().insert((base.trim_end_matches('/').to_owned(), served));
     }

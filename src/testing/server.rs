@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Connections;
+use super::batches::Store;
 use super::connection;
 use super::paths::Paths;
 use super::record::Record;
@@ -37,6 +38,7 @@ pub(super) struct Server {
     pub(super) paths: Paths,
     pub(super) script: Script,
     pub(super) record: Record,
+    pub(super) batches: Store,
     pub(super) key: RwLock<Option<String>>,
     /// Serialises listening, refusing and stopping.
     control: Mutex<()>,
@@ -91,6 +93,7 @@ impl Server {
             paths: Paths::default(),
             script: Script::default(),
             record: Record::default(),
+            batches: Store::default(),
             key: RwLock::new(None),
             control: Mutex::new(Lock::LoopbackControl, ()),
             stopping: AtomicBool::new(false),

@@ -1,6 +1,7 @@
 //! The headers of every request of a client.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::http::{end_head, start_head, write_header, write_number};
 use super::{Method, Outgoing};
@@ -12,6 +13,8 @@ use crate::wire::anthropic;
 /// anthropic-sdk-python, `_base_client.py`).
 const RETRY_COUNT: &str = "x-stainless-retry-count";
 
+const CONTENT_TYPE: &str = "content-type";
+
 /// draft-ietf-httpapi-idempotency-key-header.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -19,6 +22,8 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(crate) struct Headers {
     /// Formatted for the wire.
     written: Vec<u8>,
+    /// Where the `content-type` is in it.
+    content_type: Range<usize>,
     names: Vec<String>,
     /// Whether the number of the attempt is ours to send.
     counts_retries: bool,
@@ -42,11 +47,17 @@ impl Headers {
             }
         }
         let mut written = Vec::new();
+        let mut content_type = 0..0;
         for (name, value) in headers.iter() {
+            let start = written.len();
             write_header(&mut written, name, value.as_str().as_bytes());
+            if name == CONTENT_TYPE {
+                content_type = start..written.len();
+            }
         }
         Self {
             written,
+            content_type,
             names: headers.iter().map(|(name, _)| name.to_owned()).collect(),
             counts_retries: headers.get(RETRY_COUNT).is_none(),
             host: host(base),
@@ -58,7 +69,14 @@ impl Headers {
         let mut head = Vec::with_capacity(self.written.len() + 512);
         let (method, target) = (request.method.as_str(), request.uri.target());
         start_head(&mut head, method, target, self.host.as_bytes());
-        head.extend_from_slice(&self.written);
+        match request.content_type {
+            None => head.extend_from_slice(&self.written),
+            Some(own) => {
+                head.extend_from_slice(&self.written[..self.content_type.start]);
+                write_header(&mut head, CONTENT_TYPE, own.as_str().as_bytes());
+                head.extend_from_slice(&self.written[self.content_type.end..]);
+            }
+        }
         if self.counts_retries {
             write_number(&mut head, RETRY_COUNT, request.retries as usize);
         }
@@ -110,6 +128,7 @@ mod tests {
             retries,
             idempotency_key: key,
             betas: None,
+            content_type: None,
             body,
         };
         let head = String::from_utf8(headers.head(&request)).unwrap();
@@ -149,6 +168,34 @@ mod tests {
         assert_eq!(own.matches("x-stainless-retry-count").count(), 1, "{own}");
         assert_eq!(own.matches("idempotency-key").count(), 1, "{own}");
         assert!(own.contains("x-stainless-retry-count: mine\r\n"), "{own}");
+    }
+
+    #[test]
+    fn an_upload_replaces_the_content_type() {
+        let mut set = HeaderList::default();
+        set.set("accept", HeaderValue::new("x/y").unwrap());
+        set.set("content-type", HeaderValue::new("application/json").unwrap());
+        set.set("x-own", HeaderValue::new("1").unwrap());
+        let headers = Headers::new(set, &LOCALHOST.parse().unwrap());
+        let own = HeaderValue::new("multipart/form-data; boundary=b").unwrap();
+        let uri = LOCALHOST.parse().unwrap();
+        let request = Outgoing {
+            provider: &Provider::OPENAI,
+            method: Method::Post,
+            uri: &uri,
+            headers: &headers,
+            credentials: &[],
+            retries: 0,
+            idempotency_key: None,
+            betas: None,
+            content_type: Some(&own),
+            body: b"",
+        };
+        let head = String::from_utf8(headers.head(&request)).unwrap();
+        assert_eq!(head.matches("content-type").count(), 1, "{head}");
+        let expected =
+            "accept: x/y\r\ncontent-type: multipart/form-data; boundary=b\r\nx-own: 1\r\n";
+        assert!(head.contains(expected), "{head}");
     }
 
     #[test]

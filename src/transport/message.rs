@@ -37,6 +37,8 @@ pub(crate) struct Outgoing<'a> {
     /// How many attempts of the same call came before.
     pub(crate) retries: u32,
     pub(crate) idempotency_key: Option<&'a HeaderValue>,
+    /// The value of `content-type`, if it is not the client's.
+    pub(crate) content_type: Option<&'a HeaderValue>,
     /// The value of `anthropic-beta`.
     pub(crate) betas: Option<&'a HeaderValue>,
     pub(crate) body: &'a [u8],

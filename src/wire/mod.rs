@@ -6,6 +6,7 @@
 //! sockets, clocks or locks.
 
 pub(crate) mod anthropic;
+pub(crate) mod batch;
 mod bedrock;
 mod beside;
 mod call_id;

@@ -104,6 +104,14 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// If the ledger cannot be read.
     fn balances(&self, lines: &[Line<'_>]) -> Result<Vec<Balance>, LedgerError>;
 
+    /// A name by which another process can tell that it has the same ledger open, such as the path
+    /// of a file. A stored [`Batch`](crate::Batch) keeps it, so that the process that reads the
+    /// results can settle what another one reserved. Default: `None`, which means that reservations
+    /// end with the process.
+    fn identity(&self) -> Option<String> {
+        None
+    }
+
     /// The highest limit that a line may have. [`CostConfig::build`](crate::CostConfig::build)
     /// refuses budgets above it. Default: [`Money::MAX`].
     fn greatest(&self) -> Money {
@@ -218,12 +226,25 @@ pub enum HoldError {
 pub struct LedgerError {
     message: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Whether it says that there is no such reservation.
+    ended: bool,
 }
 
 impl LedgerError {
     /// Creates an error. `message` says what is wrong and what to do.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), source: None }
+        Self { message: message.into(), source: None, ended: false }
+    }
+
+    /// Creates the error of [`settle`](Ledger::settle) for a reservation that has already ended. If
+    /// the results of a batch are read twice, this keeps their items from being charged twice.
+    pub fn no_such_reservation(message: impl Into<String>) -> Self {
+        Self { ended: true, ..Self::new(message) }
+    }
+
+    /// Whether it says that there is no such reservation.
+    pub(in crate::cost) fn says_ended(&self) -> bool {
+        self.ended
     }
 
     /// Adds the cause.

@@ -312,6 +312,18 @@ impl Price {
         tokens
     }
 
+    /// The price of a batch: that of the tier `batch`, or `percent` of the standard price at any
+    /// time without one. Web searches and requests are not discounted. It has no tiers of its own.
+    pub(in crate::cost) fn of_batch(&self, percent: u8) -> Self {
+        let period = |period: &Period| {
+            let listed = period.tiers.iter().find(|(name, _)| name == "batch");
+            let sheet =
+                listed.map_or_else(|| period.standard.scaled(percent), |(_, sheet)| sheet.clone());
+            Period::new(period.when, sheet)
+        };
+        Self { periods: self.periods.iter().map(period).collect(), ..self.clone() }
+    }
+
     /// Removes the service tiers, for a provider that has these prices but not these tiers.
     fn forget_tiers(&mut self) {
         for period in &mut self.periods {

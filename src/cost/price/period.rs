@@ -22,6 +22,16 @@ impl Sheet {
         above.map_or(&self.rates, |(_, rates)| rates)
     }
 
+    /// The same sheet with `percent` of its prices for tokens.
+    pub(super) fn scaled(&self, percent: u8) -> Self {
+        let mut scaled = self.clone();
+        scaled.rates = self.rates.scaled(percent);
+        for (_, rates) in scaled.above.iter_mut() {
+            *rates = rates.scaled(percent);
+        }
+        scaled
+    }
+
     pub(super) fn set_above(&mut self, tokens: u64, rates: Rates) {
         self.above.insert(tokens, rates);
     }

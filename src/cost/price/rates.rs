@@ -50,6 +50,28 @@ impl Rates {
         self.cache_write_1h.unwrap_or_else(|| self.cache_write())
     }
 
+    /// The rates with `percent` of each price for tokens, rounded up.
+    pub(super) fn scaled(&self, percent: u8) -> Self {
+        let part = |rate: u64| {
+            let scaled = (u128::from(rate) * u128::from(percent)).div_ceil(100);
+            u64::try_from(scaled).unwrap_or(u64::MAX)
+        };
+        Self {
+            input: part(self.input),
+            output: part(self.output),
+            cached_input: self.cached_input.map(part),
+            cache_write: self.cache_write.map(part),
+            cache_write_1h: self.cache_write_1h.map(part),
+            reasoning: self.reasoning.map(part),
+            input_audio: self.input_audio.map(part),
+            output_audio: self.output_audio.map(part),
+            input_image: self.input_image.map(part),
+            output_image: self.output_image.map(part),
+            request: self.request,
+            web_search: self.web_search,
+        }
+    }
+
     /// Prices a usage. Parts that together exceed the whole are cut, the later ones in this
     /// function first: providers count cached tokens most reliably.
     pub(super) fn cost(&self, usage: &Usage) -> Cost {

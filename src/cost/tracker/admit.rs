@@ -359,6 +359,7 @@ impl CostTracker {
             charges,
             sent: false,
             ended: false,
+            parked: false,
             at_end: None,
         }
     }

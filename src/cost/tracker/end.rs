@@ -23,8 +23,10 @@ impl CostTracker {
         let (usage, cost, bill) = match ending {
             Ending::Released => {
                 if let Some(id) = held.id {
-                    let released = self.ledger().release(id, seconds(now));
-                    self.check_ledger(released);
+                    match self.ledger().release(id, seconds(now)) {
+                        Err(error) if held.parked && error.says_ended() => {}
+                        released => drop(self.check_ledger(released)),
+                    }
                 }
                 return None;
             }
@@ -35,6 +37,7 @@ impl CostTracker {
             Ending::Answered(bill) => {
                 let served = bill.served_model.as_deref().filter(|model| *model != scope.model);
                 let served = served.and_then(|model| self.prices().find(scope.prices(), model));
+                let served = served.map(|price| scope.priced(price));
                 let price = served.as_deref().or(basis.price());
                 let terms = basis.terms(price, bill.service_tier.as_deref());
                 let cost = terms.answered(&bill.usage, bill.outcome);
@@ -55,10 +58,12 @@ impl CostTracker {
             outcome,
         };
         let total = cost.map_or(Money::ZERO, |cost| cost.total);
-        let postings = held
-            .id
-            .and_then(|id| self.check_ledger(self.ledger().settle(id, total, seconds(now))))
-            .unwrap_or_default();
+        let settled = held.id.map(|id| self.ledger().settle(id, total, seconds(now)));
+        // Somebody has read the same result of the same batch before.
+        if held.parked && matches!(&settled, Some(Err(error)) if error.says_ended()) {
+            return cost;
+        }
+        let postings = settled.and_then(|settled| self.check_ledger(settled)).unwrap_or_default();
         // Sent after the record is in the totals, which consume it.
         let spent = self.inner.events.are_read().then(|| CostEvent::Spent(record.shown()));
         let mut state = self.inner.state.lock();

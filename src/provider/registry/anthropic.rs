@@ -1,7 +1,7 @@
 //! Vendors that speak Anthropic's Messages.
 
 use super::Row;
-use crate::provider::{Auth, ModelNames};
+use crate::provider::{Auth, BatchFormat, BatchProfile, ModelNames};
 use crate::wire::anthropic::VERSION;
 use crate::wire::openai_chat::{Dialect, ReasoningControl};
 
@@ -9,6 +9,9 @@ pub(super) static ROWS: &[Row] = &[
     Row::anthropic("anthropic", &["claude"], "https://api.anthropic.com", |profile| {
         profile
             .model_names(ModelNames::Plain)
+            // "up to 100,000 requests and up to 256 MB", half the price
+            // (platform.claude.com/docs/en/build-with-claude/batch-processing).
+            .batches(BatchProfile::new(BatchFormat::Anthropic, 100_000, 256_000_000))
             .docs("https://platform.claude.com/docs/en/api/overview")
             .base_url_variables(["ANTHROPIC_API_BASE"])
             .key_variables(["ANTHROPIC_API_KEY"])

@@ -2,7 +2,7 @@
 
 use super::Row;
 use crate::embed::EmbeddingFormat;
-use crate::provider::{Auth, ModelNames};
+use crate::provider::{Auth, BatchFormat, BatchProfile, ModelNames};
 
 pub(super) static ROWS: &[Row] = &[
     // The key variables as python-genai and vercel/ai have them; the first two also
@@ -14,6 +14,9 @@ pub(super) static ROWS: &[Row] = &[
         |profile| {
             profile
                 .embeddings(EmbeddingFormat::Gemini)
+                // Requests inside the job "keep the total request size under 20MB"; half the price
+                // (ai.google.dev/gemini-api/docs/batch-api). No page limits their number.
+                .batches(BatchProfile::new(BatchFormat::Gemini, 10_000, 20_000_000))
                 .model_names(ModelNames::Plain)
                 .docs("https://ai.google.dev/api/generate-content")
                 .base_url_variables(["GEMINI_API_BASE", "GOOGLE_GEMINI_BASE_URL"])

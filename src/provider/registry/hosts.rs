@@ -3,7 +3,7 @@
 
 use super::{FOLLOWER, Row};
 use crate::embed::EmbeddingFormat;
-use crate::provider::ModelNames;
+use crate::provider::{BatchFormat, BatchProfile, ModelNames};
 use crate::wire::openai_chat::{
     Dialect, ImageInput, OutputLimit, Prefill, ReasoningBack, ReasoningControl, ReasoningMember,
     ResponseFormats,
@@ -120,6 +120,9 @@ pub(super) static ROWS: &[Row] = &[
     // (the page in `docs`, "Currently Unsupported OpenAI Features").
     Row::chat("groq", &[], "https://api.groq.com/openai/v1", |profile| {
         profile
+            // 50,000 lines (console.groq.com/docs/batch) in up to 100 MB (groq-python,
+            // `files.create`).
+            .batches(BatchProfile::new(BatchFormat::OpenAi, 50_000, 100_000_000))
             .docs("https://console.groq.com/docs/openai")
             .base_url_variables(["GROQ_API_BASE"])
             .host_variables(["GROQ_BASE_URL"])
@@ -254,6 +257,9 @@ pub(super) static ROWS: &[Row] = &[
         |profile| {
             profile
                 .embeddings(EmbeddingFormat::OpenAiCompatible)
+                // Up to 50,000 requests and 100 MB, at half the price
+                // (docs.together.ai/docs/batch-inference).
+                .batches(BatchProfile::new(BatchFormat::Together, 50_000, 100_000_000))
                 .docs("https://docs.together.ai/docs/inference/openai-compatibility")
                 .base_url_variables(["TOGETHER_AI_API_BASE"])
                 .host_variables(["TOGETHER_BASE_URL"])

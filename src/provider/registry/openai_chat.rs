@@ -2,11 +2,24 @@
 //! name. Addresses and keys come from the page in `docs`; other facts name their source.
 
 use super::{FOLLOWER, MAX_COMPLETION, OPENAI, Row};
-use crate::provider::{Auth, EmbeddingFormat, ModelNames, ModerationFormat};
+use crate::provider::{
+    Auth, BatchFormat, BatchProfile, EmbeddingFormat, ModelNames, ModerationFormat,
+};
 use crate::wire::openai_chat::{
     CallIds, Dialect, FileParts, ImageInput, InstructionRole, Prefill, ReasoningBack,
     ReasoningControl, ReasoningMember, ResponseFormats, Seed,
 };
+
+/// "The file can contain up to 50,000 requests, and can be up to 200 MB in size" (OpenAI's API
+/// reference, `POST /batches`, and for Azure
+/// learn.microsoft.com/azure/foundry/reference/rest/batches-create-batch). Half the price (both).
+const OPENAI_BATCHES: BatchProfile =
+    BatchProfile::new(BatchFormat::OpenAi, 50_000, 200_000_000).responses().embeddings();
+
+/// Half the price and files of up to 512 MB (docs.mistral.ai/studio-api/batch-processing). It speaks of
+/// up to a million requests, other pages of 100,000 for each job, so the smaller number holds.
+const MISTRAL_BATCHES: BatchProfile =
+    BatchProfile::new(BatchFormat::Mistral, 100_000, 512_000_000).embeddings();
 
 pub(super) static ROWS: &[Row] = &[
     Row::chat("openai", &[], "https://api.openai.com/v1", |profile| {
@@ -14,6 +27,7 @@ pub(super) static ROWS: &[Row] = &[
             .model_names(ModelNames::Plain)
             .embeddings(EmbeddingFormat::OpenAi)
             .moderation(ModerationFormat::OpenAi)
+            .batches(OPENAI_BATCHES)
             .docs("https://developers.openai.com/api/reference/overview")
             .base_url_variables(["OPENAI_API_BASE"])
             .key_variables(["OPENAI_API_KEY"])
@@ -29,6 +43,7 @@ pub(super) static ROWS: &[Row] = &[
             profile
                 .model_names(ModelNames::Plain)
                 .embeddings(EmbeddingFormat::OpenAi)
+                .batches(OPENAI_BATCHES)
                 .docs(
                     "https://learn.microsoft.com/en-us/azure/foundry/openai/api-version-lifecycle",
                 )
@@ -165,6 +180,7 @@ pub(super) static ROWS: &[Row] = &[
             .model_names(ModelNames::Plain)
             .embeddings(EmbeddingFormat::Mistral)
             .moderation(ModerationFormat::Mistral)
+            .batches(MISTRAL_BATCHES)
             .docs("https://docs.mistral.ai/resources/migration-guides")
             .base_url_variables(["MISTRAL_API_BASE"])
             .key_variables(["MISTRAL_API_KEY"])

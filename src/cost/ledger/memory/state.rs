@@ -156,7 +156,7 @@ impl State {
             return Err(LedgerError::new(format!("cannot settle {amount}; pass 0 or more")));
         }
         let Some(Reservation { amount: reserved, entries }) = self.open.remove(&id) else {
-            return Err(LedgerError::new(format!(
+            return Err(LedgerError::no_such_reservation(format!(
                 "there is no reservation {}; it has already ended, or another ledger made it",
                 id.0
             )));

@@ -142,6 +142,7 @@ impl Fault {
     pub(super) fn on_use(self, path: &Path) -> LedgerError {
         let error = LedgerError::new(self.explain(path));
         match self {
+            Self::Unknown(_) => LedgerError::no_such_reservation(self.explain(path)),
             Self::Sqlite(source) => error.with_source(source),
             _ => error,
         }

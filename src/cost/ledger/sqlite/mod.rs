@@ -297,6 +297,11 @@ impl Ledger for SqliteLedger {
     }
 
     /// 9.2 million dollars: whole pico-dollars in 64 bits.
+    /// The file's absolute path.
+    fn identity(&self) -> Option<String> {
+        Some(self.path.display().to_string())
+    }
+
     fn greatest(&self) -> Money {
         Money::picos(i64::MAX.into())
     }

@@ -1,0 +1,106 @@
+//! `BatchProfile`: how a provider's batches are called, and what they may contain.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How a provider's batches are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BatchFormat {
+    /// Anthropic's: the requests go into `POST /v1/messages/batches`.
+    Anthropic,
+    /// Gemini's: the requests go into `POST /models/{model}:batchGenerateContent`.
+    Gemini,
+    /// Mistral's: a file of requests, and `POST /batch/jobs`.
+    Mistral,
+    /// OpenAI's: a file of requests, and `POST /batches`.
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// Together's: like OpenAI's, with another endpoint for the upload.
+    Together,
+}
+
+impl BatchFormat {
+    /// Returns the format's name in profiles.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Mistral => "mistral",
+            Self::OpenAi => "openai",
+            Self::Together => "together",
+        }
+    }
+}
+
+impl fmt::Display for BatchFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How a provider's batches are called, what one may contain, and what it costs.
+///
+/// It belongs to a provider's [profile](crate::provider::Profile::batches).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct BatchProfile {
+    /// How they are called.
+    pub format: BatchFormat,
+    /// The most requests of one batch.
+    pub max_requests: u32,
+    /// The most bytes of one batch, as sent.
+    pub max_bytes: u64,
+    /// The price of a batch, in percent of the standard price, where the [price
+    /// table](crate::Prices) lists no price for batches. Default: 50.
+    #[serde(default = "half")]
+    pub price_percent: u8,
+    /// Whether it takes requests in OpenAI's Responses format. Default: `false`.
+    #[serde(default)]
+    pub responses: bool,
+    /// Whether it takes embeddings. Default: `false`.
+    #[serde(default)]
+    pub embeddings: bool,
+}
+
+fn half() -> u8 {
+    50
+}
+
+impl BatchProfile {
+    /// Makes a profile for chats, at half the price.
+    pub const fn new(format: BatchFormat, max_requests: u32, max_bytes: u64) -> Self {
+        Self {
+            format,
+            max_requests,
+            max_bytes,
+            price_percent: 50,
+            responses: false,
+            embeddings: false,
+        }
+    }
+
+    /// Says that batches take requests in OpenAI's Responses format. Default: they do not.
+    #[must_use]
+    pub const fn responses(mut self) -> Self {
+        self.responses = true;
+        self
+    }
+
+    /// Says that batches take embeddings. Default: they do not.
+    #[must_use]
+    pub const fn embeddings(mut self) -> Self {
+        self.embeddings = true;
+        self
+    }
+
+    /// Sets the price of a batch, in percent of the standard price, where the price table lists no
+    /// price for batches. Default: 50.
+    #[must_use]
+    pub const fn price_percent(mut self, percent: u8) -> Self {
+        self.price_percent = percent;
+        self
+    }
+}

@@ -1,0 +1,127 @@
+//! Encodes one request of a batch, and reserves the most it can cost.
+
+use std::collections::BTreeMap;
+
+use super::Service;
+use crate::batch::{BatchEndpoint, BatchRequest};
+use crate::call::admission::{Admission, admit};
+use crate::call::chat::{self, Chat};
+use crate::call::target::{self, Target};
+use crate::call::{embed, input_only};
+use crate::chat::ChatRequest;
+use crate::cost::Reservation;
+use crate::embed::EmbedRequest;
+use crate::error::Error;
+use crate::header::HeaderValue;
+use crate::tags::Tags;
+use crate::wire::{Delivery, Wire, embeddings};
+
+/// An encoded request.
+pub(super) struct Encoded {
+    pub(super) endpoint: BatchEndpoint,
+    pub(super) model: String,
+    pub(super) body: Vec<u8>,
+    pub(super) betas: Option<HeaderValue>,
+    pub(super) text_bytes: usize,
+    /// How many texts it embeds, and how long each vector should be.
+    pub(super) texts: Option<(usize, Option<u32>)>,
+    pub(super) reservation: Reservation,
+}
+
+impl Service {
+    /// Encodes a request as a single call would send it.
+    ///
+    /// # Errors
+    ///
+    /// If the provider's batches cannot serve it, or a budget refuses it.
+    pub(super) fn encode(&self, request: &BatchRequest) -> Result<Encoded, Error> {
+        match request {
+            BatchRequest::Chat(request) => self.encode_chat(request),
+            BatchRequest::Embed(request) => self.encode_embed(request),
+        }
+    }
+
+    fn encode_chat(&self, request: &ChatRequest) -> Result<Encoded, Error> {
+        let target = self.target(chat::options(request).asked)?;
+        let delivery = Delivery::Whole;
+        let wire = Chat { request, completion: false, delivery }.wire(&target)?;
+        let endpoint = match wire {
+            Wire::OpenAiCompletions => BatchEndpoint::Completions,
+            Wire::OpenAiResponses => BatchEndpoint::Responses,
+            _ => BatchEndpoint::Chat,
+        };
+        let percent = Some(self.profile.price_percent);
+        let tags = tags(&request.tags);
+        let Admission { body, text_bytes, betas, reservation, .. } =
+            admit(&self.caller, &target, &tags, wire, request, delivery, percent)?;
+        let model = target.model;
+        Ok(Encoded { endpoint, model, body, betas, text_bytes, texts: None, reservation })
+    }
+
+    fn encode_embed(&self, request: &EmbedRequest) -> Result<Encoded, Error> {
+        let target = self.target(embed::asked(request))?;
+        let (format, texts) = (embed::format(&target)?, &request.texts);
+        let wire_target = embed::wire_target(&target);
+        let limits = format.limits(wire_target);
+        let sizes = embed::sizes(&self.caller, &target, texts);
+        if let Some(problem) = embed::problem(request, texts, &sizes, 0, &limits) {
+            return Err(problem);
+        }
+        let parts = embeddings::split(&sizes, &limits, None).len();
+        if parts > 1 {
+            return Err(Error::invalid_request(format!(
+                "the request embeds {} texts, more than one request of {} may have; split it into \
+                 {parts}",
+                texts.len(),
+                target.endpoint.id()
+            )));
+        }
+        let batch = embeddings::Batch { request, texts, target: wire_target };
+        let body = format.encode(&batch)?;
+        let text_bytes = texts.iter().map(String::len).sum();
+        let most = || {
+            let tokens = sizes.iter().map(|size| limits.billed(size.tokens()));
+            tokens.fold(0, u64::saturating_add)
+        };
+        let (percent, tags) = (Some(self.profile.price_percent), tags(&request.tags));
+        let (reservation, _) =
+            input_only::reserve(&self.caller, &target, &tags, text_bytes, percent, most)?;
+        let texts = Some((texts.len(), request.dimensions));
+        let (endpoint, model) = (BatchEndpoint::Embeddings, target.model);
+        Ok(Encoded { endpoint, model, body, betas: None, text_bytes, texts, reservation })
+    }
+
+    /// The target of a request, which must be this provider's.
+    fn target(&self, asked: target::Asked<'_>) -> Result<Target, Error> {
+        let crate::call::Caller { endpoints, settings, transport, .. } = &*self.caller;
+        let own = self.endpoint.id();
+        // A plain model is one of the batch's provider.
+        let asked = match asked {
+            target::Asked::Model(None, Some(model)) if !is_named(model, &self.caller) => {
+                target::Asked::Model(Some(own), Some(model))
+            }
+            target::Asked::Model(None, None) => target::Asked::Model(Some(own), None),
+            asked => asked,
+        };
+        let target = target::resolve(asked, endpoints, settings, transport)?;
+        match target.endpoint.id() == own {
+            true => Ok(target),
+            false => Err(Error::invalid_request(format!(
+                "the request is for {}, but the batch goes to {own}; submit it with \
+                 Client::batches({:?})",
+                target.endpoint.id(),
+                target.endpoint.id().as_str()
+            ))),
+        }
+    }
+}
+
+/// Whether a model's name starts with a provider's.
+fn is_named(model: &str, caller: &crate::call::Caller) -> bool {
+    let provider = model.trim().split_once('/').map(|(provider, _)| provider);
+    provider.is_some_and(|name| crate::provider::id(name, &caller.settings.profiles).is_some())
+}
+
+fn tags(tags: &BTreeMap<String, String>) -> Tags {
+    Tags::from(tags)
+}

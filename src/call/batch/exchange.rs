@@ -1,0 +1,186 @@
+//! One request about a batch: to upload, create, look up, list or cancel.
+
+use std::cell::Cell;
+use std::time::{Instant, SystemTime};
+
+use super::Service;
+use crate::call::Caller;
+use crate::call::operation::{Measurable, OngoingAttempt, Operation, Options};
+use crate::call::prepared::Prepared;
+use crate::call::run::{Completed, run};
+use crate::call::target::{Asked, Target};
+use crate::call::url;
+use crate::config::TimeLimits;
+use crate::error::Error;
+use crate::header::HeaderValue;
+use crate::metrics;
+use crate::observed::Ended;
+use crate::retry::may_have_been_served;
+use crate::tags::Tags;
+use crate::transport::Method;
+use crate::wire::batch::{Interface, Job, JobPage};
+use crate::wire::{self, Delivery, Failure};
+
+/// Reads the body of a successful response.
+pub(super) type Decode<T> = fn(&'static dyn Interface, body: &[u8]) -> Result<T, Failure>;
+
+/// A request about a batch.
+pub(super) struct Ask<'a> {
+    pub(super) path: &'a str,
+    pub(super) body: Option<Payload>,
+    /// The betas to send, if the requests of the batch ask for more than the client's.
+    pub(super) betas: Option<HeaderValue>,
+    /// Set if the request must not be served twice: it is sent once, unless the provider certainly
+    /// refused it. Its value is the idempotency key, if the client sends them.
+    pub(super) once: Option<&'a str>,
+}
+
+/// The body of a request.
+pub(super) struct Payload {
+    pub(super) bytes: Vec<u8>,
+    /// The media type, if it is not JSON.
+    pub(super) content_type: Option<HeaderValue>,
+}
+
+impl Payload {
+    pub(super) fn json(bytes: Vec<u8>) -> Self {
+        Self { bytes, content_type: None }
+    }
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn get(path: &'a str) -> Self {
+        Self { path, body: None, betas: None, once: None }
+    }
+
+    pub(super) fn post(path: &'a str, body: Payload) -> Self {
+        Self { body: Some(body), ..Self::get(path) }
+    }
+}
+
+/// The request as an operation.
+struct Request<'a, T> {
+    service: &'a Service,
+    ask: &'a Ask<'a>,
+    /// Taken when the request is prepared, which happens once: a copy could have 200 MB.
+    payload: Cell<Option<Payload>>,
+    decode: Decode<T>,
+}
+
+/// What an attempt needs of the request.
+struct Content<T> {
+    interface: &'static dyn Interface,
+    content_type: Option<HeaderValue>,
+    once: bool,
+    decode: Decode<T>,
+}
+
+impl Measurable for Job {}
+impl Measurable for JobPage {}
+impl Measurable for String {}
+
+impl Service {
+    /// Sends a request and reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// As for any call.
+    pub(super) fn ask<T: Measurable>(
+        &self,
+        mut ask: Ask<'_>,
+        decode: Decode<T>,
+    ) -> Result<T, Error> {
+        let payload = Cell::new(ask.body.take());
+        let request = Request { service: self, ask: &ask, payload, decode };
+        let begun = Instant::now();
+        let (observed, Completed { tried, .. }) = run(&self.caller, &request, asked, begun)?;
+        observed.end(&Ended { attempts: &tried.attempts, ..Ended::default() });
+        Ok(tried.value)
+    }
+}
+
+/// The parts that the loop needs of any request about a batch.
+pub(super) fn options(service: &Service) -> Options<'_> {
+    let options = &service.options;
+    Options {
+        asked: Asked::Provider(Some(service.endpoint.id()), ""),
+        tags: &options.tags,
+        limits: TimeLimits { call: options.timeout, ..TimeLimits::default() },
+        since: None,
+        cancel: options.cancel.as_ref(),
+        idempotency_key: None,
+    }
+}
+
+impl<T: 'static> Operation for Request<'_, T> {
+    type Content = Content<T>;
+    type Reserved = ();
+
+    fn delivery(&self) -> Delivery {
+        Delivery::Whole
+    }
+
+    fn options(&self) -> Options<'_> {
+        let key = self.ask.once.filter(|_| self.service.caller.settings.idempotency_keys);
+        Options { idempotency_key: key, ..options(self.service) }
+    }
+
+    fn name(&self, _target: Option<&Target>) -> &'static str {
+        metrics::BATCH
+    }
+
+    fn prepare(
+        &self,
+        _caller: &Caller,
+        target: Target,
+        _tags: &Tags,
+    ) -> Result<(Prepared<Self::Content>, ()), Error> {
+        let uri = url::at(&target.endpoint.settings.base, self.ask.path, "")?;
+        let payload = self.payload.take();
+        let method = if payload.is_some() { Method::Post } else { Method::Get };
+        let (body, content_type) =
+            payload.map_or((Vec::new(), None), |payload| (payload.bytes, payload.content_type));
+        let content = Content {
+            interface: self.service.interface,
+            content_type,
+            once: self.ask.once.is_some(),
+            decode: self.decode,
+        };
+        let betas = self.ask.betas.clone();
+        Ok((Prepared { target, method, uri, body, betas, content }, ()))
+    }
+
+    fn reserve_again(&self, _: &Caller, _: &Prepared<Self::Content>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Makes one attempt.
+fn asked<T>(mut attempt: OngoingAttempt<'_, '_, Content<T>>, (): ()) -> Result<T, Error> {
+    let content = &attempt.prepared.content;
+    if content.once {
+        attempt.second.forbid();
+    }
+    match sent(&mut attempt) {
+        // Whether it was served has to be looked up first.
+        Err(error) if content.once && may_have_been_served(&error) => {
+            let after = error.retry_after();
+            Err(error.with_retry_hints(after, Some(false)))
+        }
+        answered => answered,
+    }
+}
+
+fn sent<T>(attempt: &mut OngoingAttempt<'_, '_, Content<T>>) -> Result<T, Error> {
+    let content = &attempt.prepared.content;
+    let signature = attempt.sign()?;
+    let incoming = attempt.exchange_as(&signature, content.content_type.as_ref())?;
+    let (reply, secrets) = (incoming.reply(), &signature.secrets);
+    let decoded = match (200..300).contains(&reply.status) {
+        true => {
+            wire::head::check(reply).and_then(|()| (content.decode)(content.interface, reply.body))
+        }
+        false => Err(Failure::of(reply)),
+    };
+    decoded.map_err(|failure| wire::error(failure, reply, SystemTime::now(), secrets))
+}

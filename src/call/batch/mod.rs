@@ -1,0 +1,116 @@
+//! Batches: submits them, watches them, and reads their results.
+
+mod decode;
+mod download;
+mod encode;
+mod exchange;
+mod jobs;
+mod results;
+mod submit;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Caller;
+use super::endpoint::Endpoint;
+use super::target::{self, Asked};
+use crate::batch::{Batch, BatchProfile};
+use crate::cancel::CancelToken;
+use crate::chat::Provider;
+use crate::error::Error;
+use crate::wire::batch::{Interface, interface};
+pub use jobs::BatchSummary;
+pub(crate) use jobs::WaitTimes;
+pub use results::BatchResults;
+
+/// What every request about batches has in common.
+#[derive(Clone)]
+pub(crate) struct BatchOptions {
+    /// The provider; `None` for the client's own.
+    pub(crate) provider: Option<Provider>,
+    /// The longest each request to the provider may take.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) cancel: Option<CancelToken>,
+    /// Labels the requests to the provider.
+    pub(crate) tags: BTreeMap<String, String>,
+    /// The most requests and bytes of each job, if fewer than the provider allows.
+    pub(crate) most: (Option<usize>, Option<usize>),
+}
+
+/// A provider whose batches are known.
+#[derive(Clone)]
+struct Service {
+    caller: Arc<Caller>,
+    options: BatchOptions,
+    endpoint: Arc<Endpoint>,
+    profile: BatchProfile,
+    interface: &'static dyn Interface,
+}
+
+impl Service {
+    /// Finds the provider.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if it has no batches.
+    fn new(caller: &Arc<Caller>, options: &BatchOptions) -> Result<Self, Error> {
+        let Caller { endpoints, settings, transport, .. } = &**caller;
+        let asked = Asked::Provider(options.provider.as_ref(), "");
+        let endpoint = target::resolve(asked, endpoints, settings, transport)?.endpoint;
+        let profile = endpoint.settings.profile.batches.ok_or_else(|| {
+            Error::invalid_request(format!(
+                "no batches are known for {}; name another provider, such as \"openai\" or \
+                 \"anthropic\", or set Profile::batches",
+                endpoint.id()
+            ))
+        })?;
+        Ok(Self {
+            caller: Arc::clone(caller),
+            options: options.clone(),
+            endpoint,
+            profile,
+            interface: interface(profile.format),
+        })
+    }
+
+    /// The same for a handle.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new), and if the handle is another provider's.
+    fn of(caller: &Arc<Caller>, options: &BatchOptions, batch: &Batch) -> Result<Self, Error> {
+        let service = Self::new(caller, options)?;
+        if service.endpoint.id() == batch.provider() {
+            return Ok(service);
+        }
+        Err(Error::invalid_request(format!(
+            "the batch belongs to {}, not to {}; call Client::batches({:?})",
+            batch.provider(),
+            service.endpoint.id(),
+            batch.provider().as_str()
+        )))
+    }
+
+    /// Whether the caller has cancelled.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`](crate::ErrorKind::Cancelled) if so.
+    fn check_cancelled(&self) -> Result<(), Error> {
+        match &self.options.cancel {
+            Some(cancel) if cancel.is_cancelled() => Err(Error::cancelled()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits, or until the caller cancels.
+    ///
+    /// # Errors
+    ///
+    /// As for [`check_cancelled`](Self::check_cancelled).
+    fn sleep(&self, wait: Duration) -> Result<(), Error> {
+        self.caller.settings.sleeper.sleep(wait, self.options.cancel.as_ref());
+        self.check_cancelled()
+    }
+}

@@ -1,0 +1,287 @@
+//! Batches in the interfaces of OpenAI, Anthropic, Gemini and Mistral.
+
+mod form;
+mod job;
+mod script;
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use super::http::{Head, Message};
+use super::render;
+use super::reply::Reply;
+use super::request::Request;
+use super::server::Server;
+use crate::provider::Format;
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
+use job::{Interface, Job, Outcome};
+pub use script::BatchScript;
+
+/// The files and jobs of a server.
+#[derive(Debug)]
+pub(super) struct Store {
+    /// Guards the files, the jobs and the script ([`Lock::LoopbackBatches`]). Replies to single
+    /// requests are made without it.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    script: BatchScript,
+    files: BTreeMap<String, Vec<u8>>,
+    /// The oldest first.
+    jobs: Vec<Job>,
+    made: u64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { state: Mutex::new(Lock::LoopbackBatches, State::default()) }
+    }
+}
+
+impl Store {
+    pub(super) fn set(&self, script: BatchScript) {
+        self.state.lock().script = script;
+    }
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
+
+    fn store(&mut self, bytes: Vec<u8>) -> String {
+        let id = format!("file-loopback-{}", self.number());
+        self.files.insert(id.clone(), bytes);
+        id
+    }
+
+    fn job(&mut self, id: &str) -> Option<&mut Job> {
+        self.jobs.iter_mut().find(|job| job.id == id)
+    }
+}
+
+/// What a request about batches is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action<'a> {
+    Upload,
+    Content(&'a str),
+    Create,
+    List,
+    Look(&'a str),
+    Cancel(&'a str),
+    Results(&'a str),
+}
+
+/// Answers a request about batches; `None` if it is about something else.
+pub(super) fn answer(server: &Server, request: &Request) -> Option<Reply> {
+    let (base, interface, action) = action(server, request)?;
+    let unknown = || Reply::error(404, "", "There is no batch or file of that id.");
+    let reply = match action {
+        Action::Upload => upload(server, request),
+        Action::Content(id) => content(server, id).unwrap_or_else(unknown),
+        Action::Create => create(server, request, interface, base),
+        Action::List => list(server, interface),
+        Action::Look(id) => look(server, id, false).unwrap_or_else(unknown),
+        Action::Cancel(id) => look(server, id, true).unwrap_or_else(unknown),
+        Action::Results(id) => {
+            let file = server.batches.state.lock().job(id).and_then(|job| job.files[0].clone());
+            file.and_then(|file| content(server, &file)).unwrap_or_else(unknown)
+        }
+    };
+    Some(reply)
+}
+
+/// Finds out what a request is for, and the base path it is below.
+fn action<'a>(server: &Server, request: &'a Request) -> Option<(&'a str, Interface, Action<'a>)> {
+    let (path, is_post) = (request.path(), request.method() == "POST");
+    let parts = |end: &str| {
+        let start = path.rfind(end)?;
+        let rest = &path[start + end.len()..];
+        (rest.is_empty() || rest.starts_with('/')).then(|| (&path[..start], rest.strip_prefix('/')))
+    };
+    let is = |base: &str, format| server.paths.speaks(base, format);
+    let job_action = |rest: Option<&'a str>, cancel: &str| match rest {
+        None if is_post => Some(Action::Create),
+        None => Some(Action::List),
+        Some(id) if is_post => id.strip_suffix(cancel).map(Action::Cancel),
+        Some(id) => Some(id.strip_suffix("/results").map_or(Action::Look(id), Action::Results)),
+    };
+    if let Some((base, rest)) = parts("/v1/messages/batches") {
+        let action = job_action(rest, "/cancel")?;
+        return is(base, Format::Anthropic).then_some((base, Interface::Anthropic, action));
+    }
+    if let Some((base, rest)) = parts("/batch/jobs") {
+        let action = job_action(rest, "/cancel")?;
+        return is(base, Format::OpenAiChat).then_some((base, Interface::Mistral, action));
+    }
+    let gemini =
+        path.strip_suffix(":batchGenerateContent").and_then(|path| path.split_once("/models/"));
+    if let Some((base, _)) = gemini.filter(|_| is_post) {
+        return is(base, Format::Gemini).then_some((base, Interface::Gemini, Action::Create));
+    }
+    if let Some((base, rest)) = parts("/batches") {
+        if is(base, Format::Gemini) && !is(base, Format::OpenAiChat) {
+            let action = job_action(rest, ":cancel").filter(|action| *action != Action::Create)?;
+            return Some((base, Interface::Gemini, action));
+        }
+        let action = job_action(rest, "/cancel")?;
+        return is(base, Format::OpenAiChat).then_some((base, Interface::OpenAi, action));
+    }
+    let (base, rest) = parts("/files")?;
+    let action = match rest {
+        None | Some("upload") if is_post => Action::Upload,
+        Some(rest) if !is_post => Action::Content(rest.strip_suffix("/content")?),
+        _ => return None,
+    };
+    is(base, Format::OpenAiChat).then_some((base, Interface::OpenAi, action))
+}
+
+fn upload(server: &Server, request: &Request) -> Reply {
+    let purpose = if request.path().ends_with("/upload") { "batch-api" } else { "batch" };
+    let content_type = request.header("content-type").unwrap_or_default();
+    let refused = |what: &str| Reply::error(400, "", what);
+    let Some(form) = form::read(content_type, request.body()) else {
+        return refused("The body is not multipart/form-data with a file.");
+    };
+    if form.purpose != purpose {
+        return refused("The purpose of the file is not that of a batch.");
+    }
+    let bytes = form.file.len();
+    let id = server.batches.state.lock().store(form.file);
+    let body = json!({
+        "id": id,
+        "object": "file",
+        "bytes": bytes,
+        "created_at": seconds(),
+        "filename": "batch.jsonl",
+        "purpose": purpose,
+    });
+    json_reply(&body)
+}
+
+/// A file, with the faults of the script.
+fn content(server: &Server, id: &str) -> Option<Reply> {
+    let mut state = server.batches.state.lock();
+    let mut bytes = state.files.get(id)?.clone();
+    if state.script.halved > 0 {
+        state.script.halved -= 1;
+        bytes.truncate(bytes.len() / 2);
+    }
+    let reply = Reply::raw(200, "application/jsonl", bytes);
+    Some(match &mut state.script.cut {
+        Some((times, after)) if *times > 0 => {
+            *times -= 1;
+            reply.cut_after(*after)
+        }
+        _ => reply,
+    })
+}
+
+fn create(server: &Server, request: &Request, interface: Interface, base: &str) -> Reply {
+    let mut state = server.batches.state.lock();
+    if state.script.dropped > 0 {
+        state.script.dropped -= 1;
+        return Reply::disconnect();
+    }
+    let number = state.number();
+    let made = Job::new(number, interface, base, request, &state.files, &state.script);
+    let job = match made {
+        Ok(job) => job,
+        Err(what) => return Reply::error(400, "", what),
+    };
+    let body = job.shown(seconds());
+    // Together wraps a new job.
+    let body = match request.header("x-loopback-wrap") {
+        Some(_) => json!({"job": body}),
+        None => body,
+    };
+    state.jobs.push(job);
+    if state.script.lost > 0 {
+        state.script.lost -= 1;
+        return Reply::disconnect();
+    }
+    json_reply(&body)
+}
+
+fn list(server: &Server, interface: Interface) -> Reply {
+    let state = server.batches.state.lock();
+    let jobs = state.jobs.iter().rev().filter(|job| job.interface == interface);
+    let jobs: Vec<_> = jobs.map(|job| job.shown(seconds())).collect();
+    json_reply(&match interface {
+        Interface::Gemini => json!({"operations": jobs}),
+        Interface::Mistral => json!({"object": "list", "total": jobs.len(), "data": jobs}),
+        Interface::OpenAi | Interface::Anthropic => {
+            let ends = [jobs.first(), jobs.last()].map(|job| job.map(|job| job["id"].clone()));
+            let [first, last] = ends;
+            json!({"data": jobs, "has_more": false, "first_id": first, "last_id": last})
+        }
+    })
+}
+
+/// Shows a job, which may end by that.
+fn look(server: &Server, id: &str, cancel: bool) -> Option<Reply> {
+    let due = {
+        let mut state = server.batches.state.lock();
+        let job = state.job(id)?;
+        if cancel {
+            if job.is_ended() {
+                return Some(Reply::error(409, "", "The batch has already ended."));
+            }
+            job.cancelled = true;
+            // It is cancelling until the next look.
+            job.looks = 0;
+            None
+        } else if job.is_due() {
+            Some((job.base.clone(), job.interface, job.to_answer()))
+        } else {
+            None
+        }
+    };
+    // Replies may come from the caller's rules, which run without any lock.
+    let outcomes = due.map(|(base, interface, requests)| {
+        let answer = |(id, path, body): (String, String, Value)| {
+            let outcome = answer_one(server, &format!("{base}{path}"), &body);
+            (id, outcome)
+        };
+        (interface, requests.into_iter().map(answer).collect::<Vec<_>>())
+    });
+    let mut state = server.batches.state.lock();
+    if let Some((_, outcomes)) = outcomes {
+        let files = state.job(id)?.end(outcomes);
+        for (place, file) in files.into_iter().enumerate() {
+            if let Some(bytes) = file {
+                let file = state.store(bytes);
+                state.job(id)?.files[place] = Some(file);
+            }
+        }
+    }
+    Some(json_reply(&state.job(id)?.shown(seconds())))
+}
+
+/// Answers one request of a batch as a single call.
+fn answer_one(server: &Server, path: &str, body: &Value) -> Outcome {
+    let head =
+        Head { method: "POST".to_owned(), target: path.to_owned(), minor: 1, headers: Vec::new() };
+    let request = Request::new(Message { head, body: body.to_string().into_bytes() }, 0);
+    let reply = server.script.by_rule(&request).unwrap_or_else(|| server.script.next());
+    rendered(&reply, &request, server.batches.state.lock().number())
+}
+
+fn rendered(reply: &Reply, request: &Request, number: u64) -> Outcome {
+    let response = render::response(reply, request, number, SystemTime::now());
+    let body = serde_json::from_slice(&response.pieces.concat()).unwrap_or_default();
+    Outcome::Response { status: response.status, body, number }
+}
+
+fn json_reply(body: &Value) -> Reply {
+    Reply::raw(200, "application/json", body.to_string())
+}
+
+fn seconds() -> i64 {
+    crate::time::rfc3339::seconds(SystemTime::now())
+}
