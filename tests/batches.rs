@@ -1,11 +1,9 @@
 //! Batches end to end, over each provider's interface.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tollgate::testing::{BatchScript, Loopback, Reply};
 use tollgate::{
-    Batch, BatchOutcome, BatchState, Batches, CancelToken, ChatRequest, Client, EmbedRequest,
-    ErrorKind, Sleeper,
+    Batch, BatchOutcome, BatchState, Batches, CancelToken, ChatRequest, Client, ErrorKind, Sleeper,
 };
 
 /// Returns at once, because no order depends on waits.
