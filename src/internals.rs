@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 use crate::embed::{EmbedRequest, EmbeddingFormat};
 use crate::error::{Attempt, Error};
 use crate::histogram::Histogram;
-use crate::metrics::{self, CHAT, CallEnd, Costs, MetricsSnapshot};
+use crate::metrics::{self, CHAT, CallEnd, Costs, Counted, MetricsSnapshot};
 use crate::money::Money;
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
 use crate::provider::{Dialect, Provider};
@@ -128,6 +128,7 @@ impl Recorder {
             gaps: streamed.then_some(&self.gaps),
             usage: Usage::reported(1_100, 320),
             cost: Some(Money::picos(357_000_000)),
+            counted: Counted::default(),
             attempts: &self.attempts,
             outcome: Ok(()),
             request_id: Some("req_6f2b9f0c3c6d4d1f"),

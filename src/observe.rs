@@ -110,6 +110,14 @@ pub trait Observer: Send + Sync {
         let _ = (call, attempt);
     }
 
+    /// An attempt was answered, but the [cascade](crate::route::Route::cascade) did not accept the
+    /// answer, for this reason. The attempt's [decision](Attempt::decision) says whether the call
+    /// moves up to its next target. The reason does not quote the answer, unless a
+    /// [check](crate::route::Route::accept) of the program does.
+    fn not_accepted(&self, call: &Call<'_>, attempt: &Attempt, reason: &str) {
+        let _ = (call, attempt, reason);
+    }
+
     /// An attempt of a routed call has been silent for this long, and the call tries another target
     /// of the route too: `target`, by its name in the route. `call` names the silent one. See
     /// [`Hedge`](crate::route::Hedge).
@@ -180,9 +188,10 @@ pub struct CallEnd<'a> {
     pub request_id: Option<&'a str>,
     /// Why the model stopped.
     pub finish_reason: Option<FinishReason>,
-    /// What it used. For a stream, as far as it arrived.
+    /// What the answer used. For a stream, as far as it arrived.
     pub usage: Usage,
-    /// What it cost; `None` if no price is known or nothing arrived.
+    /// What it cost; `None` if no price is known or nothing arrived. In a
+    /// [cascade](crate::route::Route::cascade), the sum over all answers.
     pub cost: Option<Cost>,
     /// Its attempts, in order.
     pub attempts: &'a [Attempt],

@@ -10,7 +10,8 @@ use crate::chat::{ChatResponse, FinishReason, Usage};
 use crate::cost::Cost;
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::histogram::Histogram;
-use crate::metrics::{self, InFlight, Recorder, Target};
+use crate::metrics::{self, Counted, InFlight, Recorder, Target};
+use crate::money::Money;
 use crate::observe::{Call, CallEnd, Observers};
 use crate::provider::Provider;
 use crate::routing::{Change, RouteState};
@@ -55,6 +56,8 @@ pub(crate) struct ObservedCall {
     tags: Tags,
     begun: Instant,
     in_flight: Option<InFlight>,
+    /// What the metrics have of its answers so far.
+    counted: Counted,
     ended: bool,
 }
 
@@ -150,6 +153,7 @@ impl ObservedCalls {
             tags: tags.into(),
             begun,
             in_flight: None,
+            counted: Counted::default(),
             ended: false,
         };
         watched.in_flight =
@@ -227,6 +231,25 @@ impl ObservedCall {
         }
     }
 
+    /// Counts an answer that was not accepted.
+    pub(crate) fn not_accepted(&mut self, usage: Usage, cost: Option<Money>) {
+        if let Some(in_flight) = &self.in_flight {
+            in_flight.used(usage, cost, Instant::now());
+        }
+        self.counted.cost += cost.unwrap_or(Money::ZERO);
+    }
+
+    /// Reports that the attempt that has just ended got an answer that was not accepted.
+    pub(crate) fn report_not_accepted(&self, attempt: &Attempt, reason: &str) {
+        let call = self.call();
+        self.watch.observers.notify(|observer| observer.not_accepted(&call, attempt, reason));
+    }
+
+    /// Notes that the call returns an answer that was not accepted, and is counted already.
+    pub(crate) fn returns_not_accepted(&mut self) {
+        self.counted.tokens = true;
+    }
+
     pub(crate) fn first_token(&self, after: Duration) {
         self.watch.observers.notify(|observer| observer.first_token(&self.call(), after));
     }
@@ -261,6 +284,7 @@ impl ObservedCall {
                     gaps,
                     usage,
                     cost: cost.map(|cost| cost.total),
+                    counted: self.counted,
                     attempts,
                     outcome: error.map_or(Ok(()), Err),
                     request_id,

@@ -5,9 +5,11 @@
 //! ([`BreakerConfig`]). The guide's page [Routing](crate::guide::routing) shows how to use it.
 
 pub use crate::catalogue::{Capabilities, ModelStatus};
-pub use crate::config::{Route, RouteTarget};
+pub use crate::config::{
+    ByPrompt, Check, Choice, Classifier, Route, RouteTarget, TargetInfo, Verdict,
+};
 pub use crate::routing::{
-    Balanced, BreakerConfig, BreakerState, Candidate, Cheapest, Failover, Fastest, Hedge,
-    RestReason, RouteTrace, RoutedCall, Sticky, Strategy, TargetStatus, TargetStep, TargetTrace,
-    Weighted,
+    Balanced, BreakerConfig, BreakerState, Candidate, Cheapest, Classification, Failover, Fastest,
+    Hedge, RestReason, RouteTrace, RoutedCall, Sticky, Strategy, TargetStatus, TargetStep,
+    TargetTrace, Weighted,
 };

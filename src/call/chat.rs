@@ -11,8 +11,8 @@ use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
 use crate::catalogue::{self, Needs};
-use crate::chat::{ChatRequest, ChatResponse, Usage};
-use crate::config::TimeLimits;
+use crate::chat::{ChatRequest, ChatResponse, ResponseFormat, Usage};
+use crate::config::{Choice, Classifier, TargetInfo, TimeLimits};
 use crate::cost::{Bill, Charge, MaxPrice, Meter, Money, Reservation, ReserveAgain};
 use crate::deadline::TimeLimit;
 use crate::error::{Error, RateLimit};
@@ -138,6 +138,14 @@ impl Operation for Chat<'_> {
         hasher.finish()
     }
 
+    fn classify(&self, by: &dyn Classifier, targets: &[TargetInfo<'_>]) -> Option<Choice> {
+        by.classify(self.request, targets)
+    }
+
+    fn response_format(&self) -> Option<&ResponseFormat> {
+        self.request.response_format.as_ref()
+    }
+
     fn needs(&self) -> Needs {
         Needs::of(self.request)
     }
@@ -217,6 +225,10 @@ pub(super) fn options(request: &ChatRequest) -> Options<'_> {
 impl Measurable for Box<ChatResponse> {
     fn measured(&self, after: Duration) -> Answered {
         Answered::of(&self.usage, self.cost.map(|cost| cost.total), after)
+    }
+
+    fn chat(&mut self) -> Option<&mut ChatResponse> {
+        Some(self)
     }
 
     fn rate_limit(&self) -> RateLimit {

@@ -177,6 +177,7 @@ impl Caller {
         let (observed, Completed { target, tried, routed }) =
             run(self, &chat, chat::streamed, begun)?;
         let (provider, cancel) = (target.endpoint.id().clone(), request.cancel_token.clone());
+        let routed = routed.and_then(|(trace, ticket)| Some((trace, ticket?)));
         ChatStream::new(tried, provider, target.model, routed, cancel, begun, observed)
     }
 }

@@ -10,7 +10,8 @@ use super::target::{Asked, Target};
 use super::time_limits::CallTimeLimits;
 use crate::cancel::CancelToken;
 use crate::catalogue::Needs;
-use crate::config::TimeLimits;
+use crate::chat::{ChatResponse, ResponseFormat};
+use crate::config::{Choice, Classifier, TargetInfo, TimeLimits};
 use crate::cost::{MaxPrice, Money};
 use crate::error::{Error, RateLimit};
 use crate::header::HeaderValue;
@@ -44,6 +45,17 @@ pub(super) trait Operation {
     /// the same for all.
     fn routing_key(&self) -> u64 {
         0
+    }
+
+    /// The target that a classifier chooses for it. Default: none.
+    fn classify(&self, by: &dyn Classifier, targets: &[TargetInfo<'_>]) -> Option<Choice> {
+        let _ = (by, targets);
+        None
+    }
+
+    /// The format that its answer must have, for cascades. Default: any.
+    fn response_format(&self) -> Option<&ResponseFormat> {
+        None
     }
 
     /// What it needs of a model, for routes. Default: nothing.
@@ -126,6 +138,11 @@ pub(super) trait Measurable: Send + 'static {
     fn measured(&self, after: Duration) -> Answered {
         let _ = after;
         Answered::default()
+    }
+
+    /// The answer, if it is a whole one to a chat. Default: it is not.
+    fn chat(&mut self) -> Option<&mut ChatResponse> {
+        None
     }
 
     /// The rate limits in its headers. Default: none.

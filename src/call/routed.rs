@@ -1,5 +1,6 @@
 //! The steps of a call to a route: which of its targets to try, and what became of each.
 
+mod cascade;
 mod race;
 
 use std::sync::Arc;
@@ -12,10 +13,14 @@ use super::run::{Attempting, Begun, Completed, has_ended};
 use super::target::Target;
 use super::time_limits::CallTimeLimits;
 use super::{Caller, fitness, room};
+use crate::config::{Choice, Classifier, TargetInfo};
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::observed::ObservedCall;
 use crate::retry::{Failed, Raced, SecondSending, Steps, Turn};
-use crate::routing::{Answered, Change, Chosen, LazyTrace, RestReason, RoutedCall, Ticket, Walk};
+use crate::routing::{
+    Answered, Change, Chosen, Classification, LazyTrace, RestReason, RoutedCall, RoutedTarget,
+    Ticket, Walk,
+};
 use crate::throttle::{Demand, Permit};
 use crate::wire::Delivery;
 
@@ -29,6 +34,9 @@ pub(super) fn run<O: Operation, T: Measurable>(
     attempt: impl Attempting<O, T>,
     observed: &mut ObservedCall,
 ) -> Result<Completed<T>, Error> {
+    if let Some(cascade) = &route.cascade {
+        return cascade::run(call, route, cascade, attempt, observed);
+    }
     let limits = call.limits(&call.caller.settings.timeouts)?;
     limits.check()?;
     let mut steps = Routed::new(call, route, &limits, attempt, observed);
@@ -67,7 +75,9 @@ struct Routed<'a, O: Operation, F> {
     /// What is reserved for the attempt that comes next, its ticket, and its room in the limits.
     next: Option<(O::Reserved, Ticket, Option<Permit>)>,
     /// The place of the target that answered, its ticket, and when it answered.
-    answered: Option<(usize, Ticket, Instant)>,
+    answered: Option<(usize, Option<Ticket>, Instant)>,
+    /// The answers before that were not accepted.
+    answers: u32,
 }
 
 /// A request for one target, and what is reserved for an attempt.
@@ -95,6 +105,9 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         let key = if route.state.targets.len() > 1 { operation.routing_key() } else { 0 };
         let call = RoutedCall::new(streamed, key);
         let mut walk = Walk::new(Arc::clone(&route.state), call);
+        if let Some(classifier) = &route.classifier {
+            classify(&mut walk, &**classifier, operation);
+        }
         let skipped = fitness::skip_unfit(&mut walk, route, caller, operation);
         Self {
             caller,
@@ -115,6 +128,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
             unfit: None,
             next: None,
             answered: None,
+            answers: 0,
         }
     }
 
@@ -193,7 +207,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
     /// # Errors
     ///
     /// If no attempt was answered.
-    fn answered(self) -> Result<(Target, (LazyTrace, Ticket)), Error> {
+    fn answered(self) -> Result<(Target, (LazyTrace, Option<Ticket>)), Error> {
         let Self { walk, mut prepared, answered, .. } = self;
         let found = answered.and_then(|(at, ticket, now)| Some((prepared.take(at)?, ticket, now)));
         let Some((prepared, ticket, now)) = found else {
@@ -338,6 +352,7 @@ where
         self.observed.attempt_begun(retries);
         let begun = Instant::now();
         let limits = self.limits.of_attempt_at(self.options, &endpoint.settings.timeouts);
+        let limits = limits.after_answers(self.answers);
         let ongoing = OngoingAttempt {
             caller: self.caller,
             prepared: &prepared,
@@ -354,7 +369,7 @@ where
             Ok(value) => {
                 let change = ticket.served_with(&measured(&value, after, streamed), now);
                 self.report(change, self.walk.current());
-                self.answered = Some((self.walk.current(), ticket, now));
+                self.answered = Some((self.walk.current(), Some(ticket), now));
                 Ok(value)
             }
             Err(error) => {
@@ -384,6 +399,22 @@ where
     fn ended(&mut self, attempt: &Attempt) {
         self.ended_at(self.walk.current(), attempt);
     }
+}
+
+/// Lets a classifier choose the target to begin with.
+fn classify<O: Operation>(walk: &mut Walk, classifier: &dyn Classifier, operation: &O) {
+    let targets = &walk.route.targets;
+    let infos: Vec<TargetInfo<'_>> = targets.iter().map(info).collect();
+    let Some(Choice { target, reason }) = operation.classify(classifier, &infos) else { return };
+    let at = targets.iter().position(|one| one.name == target);
+    let classifier = classifier.name().to_owned();
+    walk.begin_at(at, Classification { classifier, target, reason, is_known: at.is_some() });
+}
+
+/// A target, as a classifier sees it.
+fn info(target: &RoutedTarget) -> TargetInfo<'_> {
+    let state = &target.state;
+    TargetInfo::new(&target.name, &state.provider, &state.model).region(target.region.as_deref())
 }
 
 /// What an attempt that took this long showed of its target.

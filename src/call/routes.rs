@@ -10,7 +10,7 @@ use super::fitness;
 use super::target::{Asked, Target};
 use crate::catalogue::{Capabilities, Measured};
 use crate::chat::Usage;
-use crate::config::{CheckedRoute, CheckedTarget, Settings};
+use crate::config::{Cascade, CheckedRoute, CheckedTarget, Classifier, Settings};
 use crate::cost::{MaxPrice, Money};
 use crate::error::{Error, ErrorKind};
 use crate::observed::Server;
@@ -26,6 +26,8 @@ pub(crate) struct Routes(Vec<Route>);
 pub(super) struct Route {
     pub(super) state: Arc<RouteState>,
     pub(super) max_price: Option<MaxPrice>,
+    pub(super) cascade: Option<Cascade>,
+    pub(super) classifier: Option<Arc<dyn Classifier>>,
     targets: Vec<Callee>,
 }
 
@@ -84,7 +86,13 @@ impl Routes {
                 hedge: route.hedge,
             };
             let state = Arc::new(RouteState::new(route.name, route.strategy, rules, routed));
-            routes.push(Route { state, max_price: route.max_price, targets: callees });
+            routes.push(Route {
+                state,
+                max_price: route.max_price,
+                cascade: route.cascade,
+                classifier: route.classifier,
+                targets: callees,
+            });
         }
         Ok(Self(routes))
     }

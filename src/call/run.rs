@@ -33,8 +33,8 @@ use crate::wire::Delivery;
 pub(super) struct Completed<T> {
     pub(super) target: Target,
     pub(super) tried: Tried<T>,
-    /// How a route served the call, and the ticket of its target.
-    pub(super) routed: Option<(LazyTrace, Ticket)>,
+    /// How a route served the call, and the ticket of its target unless that has ended.
+    pub(super) routed: Option<(LazyTrace, Option<Ticket>)>,
 }
 
 /// A call in progress, before its first attempt.

@@ -95,6 +95,18 @@ impl CallTimeLimits {
         }
     }
 
+    /// The same limits for a step of a call after this many answers. An idempotency key stands for
+    /// one answer, so each step has a key of its own.
+    pub(super) fn after_answers(mut self, answers: u32) -> Self {
+        if answers > 0 {
+            let key = self.idempotency_key.as_ref();
+            let next =
+                |key: &HeaderValue| HeaderValue::new(format!("{}-{}", key.as_str(), answers + 1));
+            self.idempotency_key = key.and_then(next);
+        }
+        self
+    }
+
     /// The same limits for an attempt that this token can end too.
     pub(super) fn ended_by(mut self, cancel: CancelToken) -> Self {
         self.bounds.cancel = Some(cancel);

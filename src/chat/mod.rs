@@ -22,6 +22,7 @@ mod provider;
 mod reasoning;
 mod request;
 mod response;
+mod schema;
 mod text;
 mod tool;
 mod typed;

@@ -27,8 +27,10 @@ pub struct ChatResponse {
     pub finish_reason_raw: Option<String>,
     /// The tokens the call used.
     pub usage: Usage,
-    /// The cost, item by item; `None` if the model has no known price. The
-    /// [report](crate::Client::costs) also counts earlier attempts that may have been billed.
+    /// The cost, item by item; `None` if the model has no known price. In a
+    /// [cascade](crate::route::Route::cascade), it is the sum over all answers of the call, while
+    /// [`usage`](Self::usage) is that of this answer. The [report](crate::Client::costs) also counts
+    /// earlier attempts that may have been billed.
     #[serde(default)]
     pub cost: Option<Cost>,
     /// The model that served the call. It can be a dated version of the requested one.
@@ -76,6 +78,12 @@ impl ChatResponse {
     /// and tried, and why. `None` if the request named a model.
     pub fn route(&self) -> Option<&RouteTrace> {
         self.route.as_ref().map(LazyTrace::get)
+    }
+
+    /// Why a [cascade](crate::route::Route::cascade) did not accept this answer, although it is the
+    /// best one that the call got. `None` if the answer was accepted, or no cascade served the call.
+    pub fn not_accepted(&self) -> Option<&str> {
+        self.route()?.not_accepted()
     }
 
     /// Returns the answer's text. It is empty if the model only called tools or refused, and

@@ -18,6 +18,9 @@ pub enum Decision {
     },
     /// Try another target of the [route](crate::route::Route) now.
     FailOver,
+    /// The attempt was answered, but the [cascade](crate::route::Route::cascade) did not accept the
+    /// answer: ask its next target now.
+    MoveUp,
     /// Stop, and return the error.
     GiveUp(GiveUp),
 }
@@ -70,6 +73,9 @@ pub enum GiveUp {
     /// Another attempt of a [hedged](crate::route::Hedge) call was answered first or ended the
     /// call, so this one was cancelled.
     Superseded,
+    /// The [cascade](crate::route::Route::cascade) did not accept the answer, has no further target,
+    /// and [requires](crate::route::Route::require_accepted) an accepted answer.
+    NotAccepted,
 }
 
 impl Wait {
@@ -99,6 +105,7 @@ impl GiveUp {
             Self::StreamStarted => "stream_started",
             Self::TargetsRest => "targets_rest",
             Self::Superseded => "superseded",
+            Self::NotAccepted => "not_accepted",
         }
     }
 }
@@ -115,6 +122,7 @@ impl fmt::Display for Decision {
                 write!(f, "retry in {after:.0?} ({source})")
             }
             Self::FailOver => f.write_str("next target now"),
+            Self::MoveUp => f.write_str("not accepted, next target now"),
             Self::GiveUp(reason) => write!(f, "no retry: {reason}"),
         }
     }
@@ -135,6 +143,7 @@ impl fmt::Display for GiveUp {
             Self::StreamStarted => "the stream had started",
             Self::TargetsRest => "all targets of the route rest",
             Self::Superseded => "another attempt decided the call",
+            Self::NotAccepted => "the answer was not accepted, and no target is left",
         })
     }
 }

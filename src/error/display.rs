@@ -49,12 +49,13 @@ impl fmt::Display for Error {
                 | GiveUp::PoolFull
                 | GiveUp::Cancelled
                 | GiveUp::RetriesSpent
-                | GiveUp::StreamStarted,
+                | GiveUp::StreamStarted
+                | GiveUp::NotAccepted,
             )) => {}
             Some(Decision::GiveUp(GiveUp::DeadlineTooNear)) if inner.kind == ErrorKind::Timeout => {
             }
             Some(Decision::GiveUp(reason)) => details.push(reason.to_string()),
-            Some(Decision::Retry { .. } | Decision::FailOver) | None => {}
+            Some(Decision::Retry { .. } | Decision::FailOver | Decision::MoveUp) | None => {}
         }
         if !details.is_empty() {
             write!(f, " ({})", details.join(", "))?;

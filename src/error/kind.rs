@@ -43,6 +43,10 @@ pub enum ErrorKind {
     /// [`complete_text`](crate::ChatResponse::complete_text) met an answer that hit its output
     /// limit.
     Truncated,
+    /// A [cascade](crate::route::Route::cascade) that
+    /// [requires](crate::route::Route::require_accepted) an accepted answer got none. Its
+    /// answers are charged.
+    NotAccepted,
     /// The caller cancelled the call.
     Cancelled,
     /// The client is set up wrong, or its proxy refuses the credentials. Nothing was sent to the
@@ -81,6 +85,7 @@ impl ErrorKind {
             Self::Tls => "tls",
             Self::Protocol => "protocol",
             Self::Truncated => "truncated",
+            Self::NotAccepted => "not_accepted",
             Self::Cancelled => "cancelled",
             Self::Configuration => "configuration",
             Self::BudgetExceeded => "budget_exceeded",
@@ -119,6 +124,7 @@ impl ErrorKind {
             Self::Tls => "TLS failed",
             Self::Protocol => "invalid response",
             Self::Truncated => "answer truncated",
+            Self::NotAccepted => "no answer accepted",
             Self::Cancelled => "cancelled",
             Self::Configuration => "configuration error",
             Self::BudgetExceeded => "budget exceeded",

@@ -29,10 +29,20 @@ pub(crate) struct CallEnd<'a> {
     pub(crate) usage: Usage,
     /// What it cost; `None` if no price is known.
     pub(crate) cost: Option<Money>,
+    /// What is counted of it already.
+    pub(crate) counted: Counted,
     pub(crate) attempts: &'a [Attempt],
     pub(crate) outcome: Result<(), &'a Error>,
     pub(crate) request_id: Option<&'a str>,
     pub(crate) tags: &'a BTreeMap<String, String>,
+}
+
+/// What the answers of a call that were not accepted have added to the counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counted {
+    pub(crate) cost: Money,
+    /// Whether the call returns one of these answers, so that its tokens are counted.
+    pub(crate) tokens: bool,
 }
 
 /// How a call ended.
@@ -88,7 +98,12 @@ impl CallEnd<'_> {
         if self.usage.source != UsageSource::Reported || self.usage.completion_tokens == 0 {
             return None;
         }
-        let started = self.attempts.last().map_or(Duration::ZERO, |attempt| attempt.started_after);
+        let last = self.attempts.last();
+        // A call may return an earlier answer than that of its last attempt.
+        if last.is_some_and(|attempt| attempt.failure.is_some()) {
+            return None;
+        }
+        let started = last.map_or(Duration::ZERO, |attempt| attempt.started_after);
         let took = self.latency.checked_sub(started).filter(|took| !took.is_zero())?;
         #[expect(clippy::cast_precision_loss)]
         let tokens = self.usage.completion_tokens as f64;

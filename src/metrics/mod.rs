@@ -27,9 +27,9 @@ mod table;
 mod target;
 mod timeline;
 
-pub(crate) use call::CallEnd;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 pub(crate) use call::Ending;
+pub(crate) use call::{CallEnd, Counted};
 pub(crate) use names::{
     BATCH, CHAT, COUNT_TOKENS, EMBEDDINGS, LIST_MODELS, MODERATION, RAW, TEXT_COMPLETION,
 };

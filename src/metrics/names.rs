@@ -231,6 +231,8 @@ metrics! {
         "Times that a call went on from a target to another.";
     TARGET_HEDGES = "tollgate.target.hedges", Counter, Count("{call}"),
         "Times that a call tried another target too because this one was silent.";
+    TARGET_NOT_ACCEPTED = "tollgate.target.not_accepted", Counter, Count("{answer}"),
+        "Answers of a target that a cascade did not accept.";
     TARGET_RESTS = "tollgate.target.rests", Counter, Count("{rest}"),
         "Times that a target began to rest, by reason.";
     TARGET_BREAKER = "tollgate.target.breaker", Gauge, Count("{target}"),

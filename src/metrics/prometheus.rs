@@ -174,6 +174,9 @@ fn routed(page: &mut Page, targets: &[(Labels, &TargetStatus)]) {
     });
     page.counts(&names::TARGET_FAILOVERS, targets, |target, count| count(&[], target.failovers));
     page.counts(&names::TARGET_HEDGES, targets, |target, count| count(&[], target.hedged));
+    page.counts(&names::TARGET_NOT_ACCEPTED, targets, |target, count| {
+        count(&[], target.not_accepted);
+    });
     page.counts(&names::TARGET_RESTS, targets, |target, count| {
         for (reason, rests) in &target.rested {
             count(&[(names::REASON, reason.as_str())], *rests);

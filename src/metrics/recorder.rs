@@ -11,6 +11,8 @@ use super::snapshot::{Costs, MetricsSnapshot};
 use super::store::Store;
 use super::target::{Target, Targets};
 use super::timeline;
+use crate::chat::Usage;
+use crate::money::Money;
 use crate::pool::PoolStats;
 use crate::sync::Lock;
 use crate::sync::ordered::{Mutex, MutexGuard};
@@ -90,6 +92,12 @@ impl Recorder {
             self.collect(&mut store);
             store.roll(self.since_start(now));
         }
+    }
+
+    /// Records what a call in progress to this target has used so far.
+    fn used(&self, id: usize, usage: Usage, cost: Option<Money>, now: Instant) {
+        let slice = timeline::slice(self.since_start(now));
+        self.shard().used(slice, id, usage, cost);
     }
 
     /// The thread's own shard or, if that is busy, any free one.
@@ -173,6 +181,11 @@ impl Recorder {
 }
 
 impl InFlight {
+    /// Records an answer that does not end the call.
+    pub(crate) fn used(&self, usage: Usage, cost: Option<Money>, now: Instant) {
+        self.recorder.used(self.id, usage, cost, now);
+    }
+
     /// Records the end of the call, on the target with which it began.
     pub(crate) fn end(mut self, call: &CallEnd<'_>, now: Instant) {
         self.ended = true;

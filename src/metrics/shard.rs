@@ -8,6 +8,8 @@ use super::call::CallEnd;
 use super::sample::Samples;
 use super::stats::Stats;
 use super::target::{Known, OTHER, Target, bounded};
+use crate::chat::Usage;
+use crate::money::Money;
 
 /// How many slices a shard holds if nobody collects them.
 const MAX_SLICES: usize = 4;
@@ -84,22 +86,34 @@ impl Shard {
 
     /// Records a call. Returns whether there are ended slices to collect.
     pub(super) fn record(&mut self, number: u64, id: usize, call: &CallEnd<'_>) -> bool {
+        if let Some((counts, samples)) = self.counts(number, id) {
+            counts.stats.record(call);
+            if let Some(model) = call.response_model {
+                counts.answered_by.count(model, 1);
+            }
+            samples.record(call);
+        }
+        self.slices.len() > 1
+    }
+
+    /// Records what a call in progress has used so far.
+    pub(super) fn used(&mut self, number: u64, id: usize, usage: Usage, cost: Option<Money>) {
+        if let Some((counts, _)) = self.counts(number, id) {
+            counts.stats.used(usage, cost);
+        }
+    }
+
+    /// The counts of a target in a slice, and the samples of that slice.
+    fn counts(&mut self, number: u64, id: usize) -> Option<(&mut Counts, &mut Samples)> {
         // A thread may arrive late with a time it read earlier. Its call then counts in the
         // current slice.
         let is_new = self.slices.last().is_none_or(|slice| slice.number < number);
         if is_new && self.slices.len() < MAX_SLICES {
             self.slices.push(Slice { number, ..Slice::default() });
         }
-        if let Some(slice) = self.slices.last_mut() {
-            let spare = || self.spare.get_mut(id).and_then(Option::take).unwrap_or_default();
-            let counts = place(&mut slice.by_target, id).get_or_insert_with(spare);
-            counts.stats.record(call);
-            if let Some(model) = call.response_model {
-                counts.answered_by.count(model, 1);
-            }
-            slice.samples.record(call);
-        }
-        self.slices.len() > 1
+        let Slice { by_target, samples, .. } = self.slices.last_mut()?;
+        let spare = || self.spare.get_mut(id).and_then(Option::take).unwrap_or_default();
+        Some((place(by_target, id).get_or_insert_with(spare), samples))
     }
 
     pub(super) fn in_flight(&self) -> &[i64] {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::call::{CallEnd, Ending};
-use crate::chat::Usage;
+use crate::chat::{Usage, UsageSource};
 use crate::error::{Decision, ErrorKind, GiveUp, Phase, Wait};
 use crate::histogram::Histogram;
 use crate::money::Money;
@@ -143,11 +143,19 @@ impl Stats {
         self.record_attempts(call);
         self.record_output(call);
         if let Some(cost) = call.cost {
-            self.cost += cost;
+            self.cost += cost.saturating_sub(call.counted.cost);
             self.costs.record(cost);
         } else if call.outcome.is_ok() {
             self.unpriced += 1;
         }
+    }
+
+    /// Adds an answer that was not accepted, so that its call goes on.
+    pub(super) fn used(&mut self, usage: Usage, cost: Option<Money>) {
+        if usage.source != UsageSource::Missing {
+            self.tokens.add(&usage.into());
+        }
+        self.cost += cost.unwrap_or(Money::ZERO);
     }
 
     fn record_attempts(&mut self, call: &CallEnd<'_>) {
@@ -182,7 +190,9 @@ impl Stats {
         if !call.counts_tokens() {
             return;
         }
-        self.tokens.add(&call.usage.into());
+        if !call.counted.tokens {
+            self.tokens.add(&call.usage.into());
+        }
         // The OpenTelemetry conventions exclude failed operations here.
         if call.outcome.is_ok() {
             self.input_tokens.record(call.usage.prompt_tokens);

@@ -99,7 +99,7 @@ impl Store {
         let none = Series::default();
         let series = |id: usize| self.series.get(id).unwrap_or(&none);
         let under_way = |id: usize| in_flight.get(id).copied().unwrap_or_default();
-        let is_shown = |id: &usize| series(*id).timeline.calls() > 0 || under_way(*id) != 0;
+        let is_shown = |id: &usize| series(*id).timeline.is_used() || under_way(*id) != 0;
         let known = 0..self.series.len().max(in_flight.len());
         let mut ids: Vec<usize> = known.filter(is_shown).collect();
         // Sorts ids, not the rows, which are far larger.

@@ -52,6 +52,7 @@ pub(super) fn answered(model: &str, latency: Duration) -> CallEnd<'_> {
         gaps: None,
         usage: Usage::reported(100, 50),
         cost: Some(Money::cents(1)),
+        counted: Counted::default(),
         attempts: &[],
         outcome: Ok(()),
         request_id: None,
@@ -64,6 +65,7 @@ pub(super) fn failed<'a>(model: &'a str, error: &'a Error, attempts: &'a [Attemp
         response_model: None,
         usage: Usage::default(),
         cost: None,
+        counted: Counted::default(),
         outcome: Err(error),
         attempts,
         ..answered(model, millis(30))

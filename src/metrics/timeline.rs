@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::snapshot::{Window, Windows};
-use super::stats::Stats;
+use super::stats::{Stats, Tokens};
 
 /// How long a slice of time is, in seconds.
 const SLICE: u64 = 10;
@@ -74,6 +74,11 @@ impl Timeline {
     /// How many calls ended since the start.
     pub(super) fn calls(&self) -> u64 {
         self.total.calls
+    }
+
+    /// Whether anything is known of the target: calls that ended, or an answer that was not accepted.
+    pub(super) fn is_used(&self) -> bool {
+        self.total.calls > 0 || self.total.tokens != Tokens::default() || !self.total.cost.is_zero()
     }
 
     pub(super) fn add(&mut self, slice: u64, stats: &Stats) {

@@ -42,7 +42,7 @@ const NONE: &str = "(none)";
 /// | `tollgate.client.retry_waits` | `tollgate.wait` |
 /// | `tollgate.client.given_up` | `tollgate.reason` |
 /// | `tollgate.client.tokens` | `tollgate.token.class` |
-/// | `tollgate.target.failovers`, `.hedges` | `tollgate.route`, `tollgate.target` alone |
+/// | `tollgate.target.failovers`, `.hedges`, `.not_accepted` | `tollgate.route`, `tollgate.target` alone |
 /// | `tollgate.target.rests` | the same, and `tollgate.reason` |
 /// | `tollgate.pool.opened`, `.reused`, `.closed` | `tollgate.origin` alone |
 /// | `tollgate.budget.alerts` | `tollgate.budget`, `tollgate.budget.threshold` alone |
@@ -194,6 +194,12 @@ impl Observer for MetricsObserver {
         }
     }
 
+    fn not_accepted(&self, call: &Call<'_>, _: &Attempt, _: &str) {
+        if let (Some(route), Some(target)) = (call.route, call.target) {
+            count(&names::TARGET_NOT_ACCEPTED, of_target(route, target), 1);
+        }
+    }
+
     fn hedged(&self, call: &Call<'_>, _: &str, _: Duration) {
         if let (Some(route), Some(target)) = (call.route, call.target) {
             count(&names::TARGET_HEDGES, of_target(route, target), 1);
@@ -328,6 +334,7 @@ const DESCRIBED: &[Metric] = &[
     names::UNPRICED,
     names::TARGET_FAILOVERS,
     names::TARGET_HEDGES,
+    names::TARGET_NOT_ACCEPTED,
     names::TARGET_RESTS,
     names::POOL_OPENED,
     names::POOL_REUSED,

@@ -346,6 +346,21 @@ impl Observer for TracingObserver {
         );
     }
 
+    fn not_accepted(&self, call: &Call<'_>, _: &Attempt, reason: &str) {
+        let Some(parent) = self.spans.call(call.id) else { return };
+        event!(
+            target: span::TARGET,
+            parent: &*parent,
+            Level::INFO,
+            {
+                { names::ROUTE } = call.route,
+                { names::TARGET } = call.target,
+                { names::REASON } = reason
+            },
+            "answer not accepted"
+        );
+    }
+
     fn hedged(&self, call: &Call<'_>, target: &str, silence: Duration) {
         let Some(parent) = self.spans.call(call.id) else { return };
         event!(

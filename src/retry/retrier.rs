@@ -63,6 +63,16 @@ pub(crate) trait Steps {
         second: &mut SecondSending<'_>,
     ) -> Result<Self::Answer, Error>;
 
+    /// Accepts an answer, which ends the call.
+    ///
+    /// # Errors
+    ///
+    /// What to do instead, if the call needs another answer. Another [choice](Self::choose)
+    /// follows.
+    fn accept(&mut self, answer: Self::Answer) -> Result<Self::Answer, Decision> {
+        Ok(answer)
+    }
+
     /// Returns the attempts of the last [`attempt`](Self::attempt), if it made several at once.
     fn raced(&mut self) -> Option<Box<Raced>> {
         None
@@ -187,9 +197,18 @@ impl Retrier<'_> {
             let error = match outcome {
                 Ok(value) => {
                     self.bucket.deposit(paid || entry.resent);
+                    let accepted = steps.accept(value);
+                    entry.decision = accepted.as_ref().err().copied();
                     steps.ended(&entry);
                     attempts.push(entry);
-                    return Ok(Tried { value, attempts });
+                    match accepted {
+                        Ok(value) => return Ok(Tried { value, attempts }),
+                        // What happened before this answer does not explain what comes after it.
+                        Err(_) => {
+                            (paid, before) = (false, None);
+                            continue;
+                        }
+                    }
                 }
                 Err(error) => error,
             };
@@ -203,7 +222,7 @@ impl Retrier<'_> {
                     (paid, owed) = (true, true);
                     after
                 }
-                Decision::FailOver => {
+                Decision::FailOver | Decision::MoveUp => {
                     before = Some(root_cause(before, error));
                     continue;
                 }

@@ -34,6 +34,8 @@ pub(crate) struct Counts {
     pub(crate) failovers: u64,
     /// How often a call tried another target too because this one was silent.
     pub(crate) hedged: u64,
+    /// Answers that a cascade did not accept.
+    pub(crate) not_accepted: u64,
     pub(crate) rests: BTreeMap<RestReason, u64>,
     /// From sending a request to its whole answer, if it was not streamed.
     pub(crate) latencies: Histogram,
@@ -59,6 +61,7 @@ impl Counts {
             failures: BTreeMap::new(),
             failovers: 0,
             hedged: 0,
+            not_accepted: 0,
             rests: BTreeMap::new(),
             latencies: Histogram::default(),
             first_tokens: Histogram::default(),

@@ -76,6 +76,7 @@ pub(super) fn decide(failed: &Failed<'_>, others: Others, rules: Rules) -> Decis
             others.any
         }
         Kind::InvalidRequest
+        | Kind::NotAccepted
         | Kind::Cancelled
         | Kind::BudgetExceeded
         | Kind::CostUnknown

@@ -34,9 +34,10 @@ pub use hedge::Hedge;
 pub(crate) use hedge::{Next, Race, Runner};
 pub(crate) use state::{RouteState, RoutedTarget, TargetState, Ticket};
 pub use status::{BreakerState, TargetStatus};
+pub(crate) use strategy::Ascending;
 pub use strategy::{
     Balanced, Candidate, Cheapest, Failover, Fastest, RoutedCall, Sticky, Strategy, Weighted,
 };
 pub(crate) use trace::LazyTrace;
-pub use trace::{RouteTrace, TargetStep, TargetTrace};
+pub use trace::{Classification, RouteTrace, TargetStep, TargetTrace};
 pub(crate) use walk::{Chosen, Expected, Walk};

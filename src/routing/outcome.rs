@@ -31,6 +31,7 @@ pub(crate) fn outcome(error: &Error, rest: Duration) -> Outcome {
         Kind::InvalidRequest
         | Kind::ContextWindowExceeded
         | Kind::ContentPolicy
+        | Kind::NotAccepted
         | Kind::Cancelled
         | Kind::Configuration
         | Kind::BudgetExceeded

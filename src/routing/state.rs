@@ -104,6 +104,11 @@ impl RoutedTarget {
         self.state.with(|guarded| guarded.counts[self.counts].hedged += 1);
     }
 
+    /// Notes that a cascade did not accept an answer.
+    pub(crate) fn not_accepted(&self) {
+        self.state.with(|guarded| guarded.counts[self.counts].not_accepted += 1);
+    }
+
     fn status(&self, route: &str, now: Instant) -> TargetStatus {
         self.state.with(|Guarded { breaker, health, counts }| {
             let seconds = |seconds: Option<f64>| {
@@ -126,6 +131,7 @@ impl RoutedTarget {
                 failures: counts.failures.clone(),
                 failovers: counts.failovers,
                 hedged: counts.hedged,
+                not_accepted: counts.not_accepted,
                 rested: counts.rests.clone(),
                 failure_share: breaker.failure_share(now),
                 attempts_per_minute: counts.attempts_per_minute(now),

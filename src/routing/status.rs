@@ -85,6 +85,10 @@ pub struct TargetStatus {
     /// [`Hedge`](crate::route::Hedge).
     #[serde(default)]
     pub hedged: u64,
+    /// The answers that the [cascade](crate::route::Route::cascade) did not accept, since the start.
+    /// They count as `answered` too.
+    #[serde(default)]
+    pub not_accepted: u64,
     /// How often it began to rest, by reason, since the start.
     pub rested: BTreeMap<RestReason, u64>,
     /// The attempts per minute, over the last minute.
@@ -122,6 +126,9 @@ impl fmt::Display for TargetStatus {
         write!(f, "{}: {} answered, {} failed", self.name, self.answered, self.failed)?;
         if self.hedged > 0 {
             write!(f, ", {} hedged", self.hedged)?;
+        }
+        if self.not_accepted > 0 {
+            write!(f, ", {} not accepted", self.not_accepted)?;
         }
         if !self.enabled {
             f.write_str(", disabled")?;

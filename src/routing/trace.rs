@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::RestReason;
 use crate::error::ErrorKind;
+use crate::money::Money;
 
 /// How a [`Route`](crate::route::Route) served a call: what became of each of its targets, and why.
 ///
@@ -16,10 +17,28 @@ use crate::error::ErrorKind;
 pub struct RouteTrace {
     /// The name of the route.
     pub route: String,
-    /// The name of its strategy.
+    /// The name of its strategy; `cascade` if it is a [cascade](crate::route::Route::cascade).
     pub strategy: String,
+    /// What its [classifier](crate::route::Classifier) decided; `None` if it has none, or if that
+    /// left the choice to the strategy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classification: Option<Classification>,
     /// Its targets, in the order of the route.
     pub targets: Vec<TargetTrace>,
+}
+
+/// What a [`Classifier`](crate::route::Classifier) decided about a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Classification {
+    /// The name of the classifier.
+    pub classifier: String,
+    /// The target it named, to be tried first.
+    pub target: String,
+    /// Why.
+    pub reason: String,
+    /// Whether the route has that target. If not, the strategy chose the first one.
+    pub is_known: bool,
 }
 
 /// What became of one target in a call.
@@ -37,8 +56,15 @@ pub struct TargetTrace {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TargetStep {
-    /// It answered.
+    /// It answered, and the call returned this answer.
     Answered,
+    /// It answered, but the [cascade](crate::route::Route::cascade) did not accept the answer.
+    NotAccepted {
+        /// Why.
+        reason: String,
+        /// What the answer cost; `None` if the model has no known price.
+        cost: Option<Money>,
+    },
     /// It was tried too, as a [hedge](crate::route::Hedge): another target had been silent for this
     /// long.
     Hedged(Duration),
@@ -89,12 +115,17 @@ pub(crate) struct LazyTrace {
     targets: Vec<Progress>,
     /// The target that answered.
     answered: Option<usize>,
+    classification: Option<Box<Classification>>,
     made: OnceLock<RouteTrace>,
 }
 
 impl LazyTrace {
     pub(super) fn new(names: Arc<Names>, targets: Vec<Progress>, answered: Option<usize>) -> Self {
-        Self { names, targets, answered, made: OnceLock::new() }
+        Self { names, targets, answered, classification: None, made: OnceLock::new() }
+    }
+
+    pub(super) fn classified(self, classification: Option<Box<Classification>>) -> Self {
+        Self { classification, ..self }
     }
 
     /// The route, and the target that answered.
@@ -114,8 +145,22 @@ impl LazyTrace {
             RouteTrace {
                 route: self.names.route.clone(),
                 strategy: self.names.strategy.clone(),
+                classification: self.classification.as_deref().cloned(),
                 targets: targets.map(|(name, steps)| TargetTrace { name, steps }).collect(),
             }
+        })
+    }
+}
+
+impl RouteTrace {
+    /// Why the [cascade](crate::route::Route::cascade) did not accept the answer that the call
+    /// returned all the same. `None` if it accepted the answer, or the route is no cascade.
+    pub fn not_accepted(&self) -> Option<&str> {
+        self.targets.iter().find_map(|target| match &target.steps[..] {
+            [.., TargetStep::NotAccepted { reason, .. }, TargetStep::Answered] => {
+                Some(reason.as_str())
+            }
+            _ => None,
         })
     }
 }
@@ -135,7 +180,7 @@ impl Serialize for LazyTrace {
 impl<'de> Deserialize<'de> for LazyTrace {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let trace = RouteTrace::deserialize(deserializer)?;
-        Ok(Self { names: Arc::default(), targets: Vec::new(), answered: None, made: trace.into() })
+        Ok(Self { made: trace.into(), ..Self::new(Arc::default(), Vec::new(), None) })
     }
 }
 
@@ -143,12 +188,23 @@ impl fmt::Display for TargetStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answered => f.write_str("answered"),
+            Self::NotAccepted { reason, .. } => write!(f, "not accepted: {reason}"),
             Self::Hedged(silence) => write!(f, "hedge after {silence:.1?} of silence"),
             Self::Superseded => f.write_str("cancelled, because another attempt decided the call"),
             Self::Failed(kind) => write!(f, "failed ({kind})"),
             Self::Resting { reason, left } => write!(f, "rests for {left:.1?}, because {reason}"),
             Self::NoRoom(why) => write!(f, "no room: {why}"),
             Self::CannotServe(why) => write!(f, "skipped: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Classification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { classifier, target, reason, is_known } = self;
+        match is_known {
+            true => write!(f, "{classifier} chose {target}: {reason}"),
+            false => write!(f, "{classifier} chose {target:?}, which is no target of this route"),
         }
     }
 }
@@ -160,7 +216,14 @@ impl fmt::Display for TargetTrace {
             return f.write_str("not needed");
         }
         for (at, step) in self.steps.iter().enumerate() {
-            write!(f, "{}{step}", if at > 0 { ", then " } else { "" })?;
+            let before = at.checked_sub(1).map(|before| &self.steps[before]);
+            match (before, step) {
+                (None, _) => write!(f, "{step}")?,
+                (Some(TargetStep::NotAccepted { .. }), TargetStep::Answered) => {
+                    f.write_str("; returned all the same")?;
+                }
+                (Some(_), _) => write!(f, ", then {step}")?,
+            }
         }
         Ok(())
     }
@@ -169,6 +232,9 @@ impl fmt::Display for TargetTrace {
 impl fmt::Display for RouteTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "route {} ({})", self.route, self.strategy)?;
+        if let Some(classification) = &self.classification {
+            write!(f, "\n  {classification}")?;
+        }
         self.targets.iter().try_for_each(|target| write!(f, "\n  {target}"))
     }
 }
@@ -178,11 +244,43 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_cascade_shows_why_it_moved_up_and_what_it_returned() {
+        let rejected = |reason: &str| TargetStep::NotAccepted { reason: reason.into(), cost: None };
+        let target = |name: &str, steps| TargetTrace { name: name.to_owned(), steps };
+        let mut trace = RouteTrace {
+            route: "smart".into(),
+            strategy: "cascade".into(),
+            classification: Some(Classification {
+                classifier: "by_prompt".into(),
+                target: "a/x".into(),
+                reason: "the prompt is short".into(),
+                is_known: true,
+            }),
+            targets: vec![
+                target("a/x", vec![rejected("it is cut off")]),
+                target("b/y", vec![rejected("it is empty"), TargetStep::Answered]),
+            ],
+        };
+        assert_eq!(
+            trace.to_string(),
+            "route smart (cascade)\n  by_prompt chose a/x: the prompt is short\n  \
+             a/x: not accepted: it is cut off\n  \
+             b/y: not accepted: it is empty; returned all the same"
+        );
+        assert_eq!(trace.not_accepted(), Some("it is empty"));
+        let stored = serde_json::to_string(&trace).unwrap();
+        assert_eq!(serde_json::from_str::<RouteTrace>(&stored).unwrap(), trace);
+        trace.targets[1].steps = vec![TargetStep::Answered];
+        assert_eq!(trace.not_accepted(), None);
+    }
+
+    #[test]
     fn a_trace_has_one_line_per_target() {
         let target = |name: &str, steps| TargetTrace { name: name.to_owned(), steps };
         let trace = RouteTrace {
             route: "smart".into(),
             strategy: "failover".into(),
+            classification: None,
             targets: vec![
                 target(
                     "a/x",

@@ -1,5 +1,6 @@
 //! The way of one call through the targets of a route.
 
+mod cascade;
 mod hedges;
 
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::failover::{self, Others};
 use super::state::{Guarded, RouteState, RoutedTarget, Ticket};
-use super::trace::{LazyTrace, Progress, TargetStep};
+use super::trace::{Classification, LazyTrace, Progress, TargetStep};
 use super::{Candidate, RestReason, RoutedCall};
 use crate::error::{Decision, ErrorKind, GiveUp};
 use crate::money::Money;
@@ -26,6 +27,12 @@ pub(crate) struct Walk {
     waits: u32,
     /// Only targets with a larger context window will do.
     above_window: Option<u64>,
+    /// The target to try first, if something other than the strategy chose it.
+    first: Option<usize>,
+    /// Only targets behind this one in the order of the route will do.
+    behind: Option<usize>,
+    /// What a classifier decided.
+    classification: Option<Box<Classification>>,
 }
 
 /// The target of the next attempt.
@@ -57,7 +64,18 @@ const FIRST_OUTPUT: f64 = 300.0;
 impl Walk {
     pub(crate) fn new(route: Arc<RouteState>, call: RoutedCall) -> Self {
         let targets = route.targets.iter().map(|_| Progress::default()).collect();
-        Self { route, call, targets, current: 0, stays: false, waits: 0, above_window: None }
+        Self {
+            route,
+            call,
+            targets,
+            current: 0,
+            stays: false,
+            waits: 0,
+            above_window: None,
+            first: None,
+            behind: None,
+            classification: None,
+        }
     }
 
     /// Chooses the target of the next attempt. `cost` says what the call can be expected to cost at
@@ -76,6 +94,9 @@ impl Walk {
         }
         if self.targets.len() == 1 {
             return self.choose_only(now);
+        }
+        if let Some(chosen) = self.choose_first(now, random, cost) {
+            return chosen;
         }
         let mut open: Vec<usize> = self.open(|progress| !progress.tried);
         if open.is_empty() {
@@ -264,11 +285,13 @@ impl Walk {
     pub(crate) fn answered(self, now: Instant) -> LazyTrace {
         self.route.pin(self.call.key, self.current, now);
         LazyTrace::new(Arc::clone(&self.route.names), self.targets, Some(self.current))
+            .classified(self.classification)
     }
 
     /// Returns what happened.
     pub(crate) fn trace(&self) -> LazyTrace {
         LazyTrace::new(Arc::clone(&self.route.names), self.targets.clone(), None)
+            .classified(self.classification.clone())
     }
 
     /// The targets that can serve the call, as far as is known.
@@ -277,15 +300,19 @@ impl Walk {
             let window = target.capabilities.context_window;
             self.above_window.is_none_or(|least| window.is_some_and(|window| window > least))
         };
+        let is_behind = |at: usize| self.behind.is_none_or(|behind| at > behind);
         let targets = self.route.targets.iter().zip(&self.targets).enumerate();
         let open = targets
-            .filter(|(_, (target, progress))| {
-                !progress.unfit && is_open(progress) && is_large(target)
+            .filter(|(at, (target, progress))| {
+                !progress.unfit && is_open(progress) && is_large(target) && is_behind(*at)
             })
             .map(|(at, _)| at);
         // A filter does not know its length, so collecting it would grow the list several times.
         let mut places = Vec::with_capacity(self.targets.len());
         places.extend(open);
+        if let Some(first) = self.first {
+            cascade::begin_at(first, &mut places);
+        }
         places
     }
 }

@@ -277,7 +277,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
                 let shown = measured(&value, after, finished.streamed);
                 let change = finished.ticket.served_with(&shown, finished.ended);
                 self.report(change, at);
-                self.answered = Some((at, finished.ticket, finished.ended));
+                self.answered = Some((at, Some(finished.ticket), finished.ended));
                 Ok(value)
             }
             Err(ref error) => {

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Route, RouteTarget};
+use super::{ByPrompt, Cascade, Check, Classifier, Route, RouteTarget};
 use crate::catalogue::{Capabilities, ModelStatus};
 use crate::config::Limits;
 use crate::cost::MaxPrice;
 use crate::error::{Error, ErrorKind};
 use crate::routing::{
-    Balanced, BreakerConfig, Cheapest, Failover, Fastest, Hedge, Sticky, Strategy, Weighted,
+    Ascending, Balanced, BreakerConfig, Cheapest, Failover, Fastest, Hedge, Sticky, Strategy,
+    Weighted,
 };
 use crate::settings_file;
 
@@ -20,7 +21,12 @@ impl Route {
     ///
     /// A route has a `name`, its `targets`, and optionally `strategy` (`failover`, `weighted`,
     /// `balanced`, `fastest`, `fastest_tokens`, `cheapest` or `sticky`), `breaker`, `hedge` (a
-    /// number of seconds, or `"p95"`) and the other settings of [`Route`].
+    /// number of seconds, or `"p95"`), `classifier` (`by_prompt`) and the other settings of
+    /// [`Route`].
+    ///
+    /// A `cascade` member makes the route a [cascade](Route::cascade). It is an object, which may be
+    /// empty, with `checks` (`refusal`, `cut_off`, `empty` and `format`), `require_accepted` and
+    /// `cheapest_first`.
     ///
     /// A target is `provider/model`, or an object with `model` and optionally `name`,
     /// `key_variable`, `weight`, `region`, `enabled`, `limits`, and what its model can do:
@@ -80,8 +86,7 @@ impl Route {
 struct RouteFields {
     name: String,
     targets: Vec<TargetFields>,
-    #[serde(default)]
-    strategy: StrategyName,
+    strategy: Option<StrategyName>,
     #[serde(default)]
     breaker: BreakerConfig,
     #[serde(default, with = "optional_seconds")]
@@ -93,6 +98,28 @@ struct RouteFields {
     max_price: Option<MaxPrice>,
     #[serde(default)]
     hedge: Option<Hedge>,
+    cascade: Option<CascadeFields>,
+    classifier: Option<ClassifierName>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CascadeFields {
+    checks: Vec<Check>,
+    require_accepted: bool,
+    cheapest_first: bool,
+}
+
+impl Default for CascadeFields {
+    fn default() -> Self {
+        Self { checks: Check::ALL.to_vec(), require_accepted: false, cheapest_first: false }
+    }
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum ClassifierName {
+    ByPrompt,
 }
 
 #[derive(Deserialize)]
@@ -138,10 +165,9 @@ impl TargetObject {
     }
 }
 
-#[derive(Deserialize, Default, Clone, Copy)]
+#[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
 enum StrategyName {
-    #[default]
     Failover,
     Weighted,
     Balanced,
@@ -180,9 +206,20 @@ impl RouteFields {
                 ..RouteTarget::new(fields.model)
             },
         });
-        let route = Route::new(self.name).targets(targets);
+        let mut route = Route::new(self.name).targets(targets);
+        if let Some(CascadeFields { checks, require_accepted, cheapest_first }) = self.cascade {
+            route.strategy = Arc::new(Ascending { by_cost: cheapest_first });
+            let cascade = Cascade { checks, require_accepted, ..Cascade::default() };
+            route.cascade = Some(cascade);
+        }
+        let classifier = |name: ClassifierName| -> Arc<dyn Classifier> {
+            match name {
+                ClassifierName::ByPrompt => Arc::new(ByPrompt::default()),
+            }
+        };
         Route {
-            strategy: self.strategy.strategy(),
+            strategy: self.strategy.map_or(route.strategy, StrategyName::strategy),
+            classifier: self.classifier.map(classifier),
             breaker: self.breaker,
             short_wait: self.short_wait.unwrap_or(route.short_wait),
             reroute_refusals: self.reroute_refusals,

@@ -1,6 +1,8 @@
 //! Routes, as the caller sets them.
 
+mod cascade;
 mod checked;
+mod classifier;
 mod file;
 mod target;
 
@@ -8,11 +10,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::chat::ChatResponse;
 use crate::config::limits;
 use crate::cost::MaxPrice;
-use crate::routing::{BreakerConfig, Failover, Hedge, Strategy};
+use crate::routing::{Ascending, BreakerConfig, Failover, Hedge, Strategy};
+pub(crate) use cascade::Cascade;
+pub use cascade::{Check, Verdict};
 pub(crate) use checked::{CheckedRoute, CheckedTarget};
 pub(super) use checked::{Known, check};
+pub use classifier::{ByPrompt, Choice, Classifier, TargetInfo};
 pub use target::RouteTarget;
 
 /// A name for several targets, one of which serves each call.
@@ -49,6 +55,10 @@ pub struct Route {
     pub(crate) wait_for_targets: bool,
     pub(crate) max_price: Option<MaxPrice>,
     pub(crate) hedge: Option<Hedge>,
+    pub(crate) cascade: Option<Cascade>,
+    pub(crate) classifier: Option<Arc<dyn Classifier>>,
+    /// The setters for cascades that were called before it was one.
+    stray: Vec<&'static str>,
 }
 
 impl Route {
@@ -64,7 +74,57 @@ impl Route {
             wait_for_targets: false,
             max_price: None,
             hedge: None,
+            cascade: None,
+            classifier: None,
+            stray: Vec::new(),
         }
+    }
+
+    /// Starts a cascade: a route that tries its cheapest target first, and moves up to the next one
+    /// if it does not accept the answer. The targets are in the order in which to try them, with the
+    /// cheapest first; [`cheapest_first`](Self::cheapest_first) can order them by price.
+    ///
+    /// Set when an answer will do with [`accept`](Self::accept) and [`checks`](Self::checks). By
+    /// default, a cascade moves up if the model refuses, is cut off, writes nothing, or does not
+    /// write the JSON that the request asks for.
+    ///
+    /// One deadline, one cancel token, `max_retries` and all budgets apply to all steps together.
+    /// Each step reserves and is charged the price of its own target, and
+    /// [`ChatResponse::cost`](crate::ChatResponse::cost) is the sum. A step that fails is handled as
+    /// in any route: the call goes on to the next target, or retries.
+    ///
+    /// If no answer is accepted, or the targets that are left cannot be asked (because they fail or
+    /// rest, because a budget does not allow them, or because time ran out), the call returns the
+    /// last answer, since that is paid for. [`ChatResponse::not_accepted`] says why it was not
+    /// accepted, and [`ChatResponse::route`] what became of every target.
+    /// [`require_accepted`](Self::require_accepted) turns this into an error. A cancelled call is
+    /// always an error.
+    ///
+    /// A cascade has to see a whole answer to judge it, so it refuses streams. It goes by its order,
+    /// so it takes no strategy. It takes no hedge either, because that would ask an expensive model
+    /// before the cheap one has answered.
+    ///
+    /// ```
+    /// use tollgate::ChatResponse;
+    /// use tollgate::route::Route;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct City {
+    ///     name: String,
+    /// }
+    ///
+    /// let targets = ["groq/llama-3.1-8b-instant", "openai/gpt-4o-mini", "openai/gpt-4o"];
+    /// let route = Route::cascade("cities", targets)
+    ///     .accept(|answer: &ChatResponse| answer.parse::<City>())
+    ///     .accept(|answer: &ChatResponse| answer.text().len() < 2_000);
+    /// # let _ = route;
+    /// ```
+    pub fn cascade<T: Into<RouteTarget>>(
+        name: impl Into<String>,
+        targets: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let route = Self::new(name).targets(targets).strategy(Ascending::default());
+        Self { cascade: Some(Cascade::default()), ..route }
     }
 
     /// Adds a target.
@@ -133,6 +193,98 @@ impl Route {
         self
     }
 
+    /// Adds a check of yours to a [cascade](Self::cascade). It gets each answer that its
+    /// [`checks`](Self::checks) do not object to, and returns whether the answer will do: a `bool`, a
+    /// `Result` whose error says why not, or a [`Verdict`]. All checks must accept an answer.
+    /// Default: none.
+    ///
+    /// It runs on the thread that makes the call, after the answer has been charged. A panic reaches
+    /// the code that made the call.
+    pub fn accept<V: Into<Verdict>>(
+        self,
+        check: impl Fn(&ChatResponse) -> V + Send + Sync + 'static,
+    ) -> Self {
+        let check = Arc::new(move |answer: &ChatResponse| check(answer).into());
+        self.with_cascade("accept", |cascade| cascade.accept.push(check))
+    }
+
+    /// Sets which ready-made checks a [cascade](Self::cascade) makes, instead of the default.
+    /// Default: [`Check::ALL`].
+    pub fn checks(self, checks: impl IntoIterator<Item = Check>) -> Self {
+        self.with_cascade("checks", |cascade| cascade.checks = checks.into_iter().collect())
+    }
+
+    /// Sets whether a call to a [cascade](Self::cascade) fails if no answer is accepted: with
+    /// [`NotAccepted`](crate::ErrorKind::NotAccepted) after the last target, or with the error that
+    /// kept it from going on. Default: `false`; the call returns the last answer, and
+    /// [`ChatResponse::not_accepted`] says what is wrong with it.
+    pub fn require_accepted(self, require: bool) -> Self {
+        self.with_cascade("require_accepted", |cascade| cascade.require_accepted = require)
+    }
+
+    /// Sets whether a [cascade](Self::cascade) tries its targets in the order of what the call can be
+    /// expected to cost there, from their prices and the length of their recent answers. A target
+    /// without a known price comes last. Default: `false`; your order counts.
+    pub fn cheapest_first(mut self, by_cost: bool) -> Self {
+        if Ascending::NAMES.contains(&self.strategy.name()) {
+            self.strategy = Arc::new(Ascending { by_cost });
+        }
+        self.with_cascade("cheapest_first", |_| {})
+    }
+
+    fn with_cascade(mut self, setter: &'static str, set: impl FnOnce(&mut Cascade)) -> Self {
+        match &mut self.cascade {
+            Some(cascade) => set(cascade),
+            None => self.stray.push(setter),
+        }
+        self
+    }
+
+    /// Sets who decides by the request which target to try first. Default: nobody; the strategy
+    /// chooses.
+    pub fn classifier(mut self, classifier: impl Classifier + 'static) -> Self {
+        self.classifier = Some(Arc::new(classifier));
+        self
+    }
+
+    /// What makes no sense in a cascade, or outside of one.
+    fn cascade_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.cascade.is_none() {
+            problems.extend(self.stray.iter().map(|setter| {
+                format!("{setter} is for cascades only; start the route with Route::cascade")
+            }));
+            return problems;
+        }
+        let strategy = self.strategy.name();
+        if !Ascending::NAMES.contains(&strategy) {
+            problems.push(format!(
+                "a cascade tries its targets in their order, so it cannot have the strategy \
+                 {strategy:?}; remove the strategy"
+            ));
+        }
+        if self.hedge.is_some() {
+            problems.push(
+                "a cascade cannot hedge, because that would ask an expensive model before the cheap \
+                 one has answered; remove the hedge"
+                    .to_owned(),
+            );
+        }
+        if self.classifier.is_some() && strategy == Ascending::NAMES[1] {
+            problems.push(
+                "cheapest_first and the classifier would both choose the first target; remove one"
+                    .to_owned(),
+            );
+        }
+        if self.targets.len() == 1 {
+            problems.push(
+                "a cascade with one target cannot move up; add a target, or use Route::new"
+                    .to_owned(),
+            );
+        }
+        problems
+    }
+
     /// What is wrong with it, besides its targets' providers.
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -165,6 +317,7 @@ impl Route {
         }
         problems.extend(self.breaker.problems());
         problems.extend(self.hedge.and_then(Hedge::problem));
+        problems.extend(self.cascade_problems());
         problems.into_iter().map(|problem| format!("route {:?}: {problem}", self.name)).collect()
     }
 }
@@ -181,6 +334,8 @@ impl fmt::Debug for Route {
             .field("wait_for_targets", &self.wait_for_targets)
             .field("max_price", &self.max_price)
             .field("hedge", &self.hedge)
+            .field("cascade", &self.cascade)
+            .field("classifier", &self.classifier.as_ref().map(|one| one.name().to_owned()))
             .finish()
     }
 }

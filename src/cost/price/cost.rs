@@ -40,6 +40,32 @@ impl Cost {
         self.read() + self.written() + self.web_searches + self.request
     }
 
+    /// The cost of both. The source is that of the less certain one.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        let certainty = |source: CostSource| match source {
+            CostSource::Priced => 0,
+            CostSource::Reported => 1,
+            CostSource::Bound => 2,
+            CostSource::Estimated => 3,
+        };
+        Self {
+            total: self.total + other.total,
+            input: self.input + other.input,
+            cached_input: self.cached_input + other.cached_input,
+            cache_write: self.cache_write + other.cache_write,
+            input_media: self.input_media + other.input_media,
+            output: self.output + other.output,
+            reasoning: self.reasoning + other.reasoning,
+            output_media: self.output_media + other.output_media,
+            web_searches: self.web_searches + other.web_searches,
+            request: self.request + other.request,
+            source: [self.source, other.source]
+                .into_iter()
+                .max_by_key(|one| certainty(*one))
+                .unwrap_or_default(),
+        }
+    }
+
     /// What the input tokens cost.
     pub(super) fn read(&self) -> Money {
         self.input + self.cached_input + self.cache_write + self.input_media

@@ -353,7 +353,7 @@ fn no_wait_exceeds_its_limits() {
             Decision::GiveUp(reason) => {
                 assert!(matches!(reason, GiveUp::WaitTooLong | GiveUp::DeadlineTooNear));
             }
-            Decision::FailOver => panic!("there is no other target"),
+            Decision::FailOver | Decision::MoveUp => panic!("there is no other target"),
         }
     }
 }

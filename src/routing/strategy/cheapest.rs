@@ -1,6 +1,6 @@
 //! By cost.
 
-use super::{Candidate, RoutedCall, Strategy, lowest};
+use super::{Candidate, RoutedCall, Strategy, cheapest};
 
 /// The share of calls that go to a target whose answers are not known.
 const EXPLORE: f64 = 0.05;
@@ -32,7 +32,7 @@ impl Strategy for Cheapest {
                 return unknown;
             }
         }
-        lowest(candidates.iter().map(|one| one.cost.map_or(f64::MAX, |cost| cost.as_dollars())))
+        cheapest(candidates)
     }
 
     fn uses_cost(&self) -> bool {

@@ -1,5 +1,6 @@
 //! How a route chooses among its targets.
 
+mod ascending;
 mod balanced;
 mod cheapest;
 mod failover;
@@ -10,6 +11,7 @@ mod weighted;
 use std::time::Duration;
 
 use crate::money::Money;
+pub(crate) use ascending::Ascending;
 pub use balanced::Balanced;
 pub use cheapest::Cheapest;
 pub use failover::Failover;
@@ -189,6 +191,12 @@ fn lowest(scores: impl Iterator<Item = f64>) -> usize {
         }
     }
     best.0
+}
+
+/// Returns the index of the candidate at which the call can be expected to cost least. Those without a
+/// known price come last.
+fn cheapest(candidates: &[Candidate<'_>]) -> usize {
+    lowest(candidates.iter().map(|one| one.cost.map_or(f64::MAX, |cost| cost.as_dollars())))
 }
 
 #[cfg(test)]

@@ -372,7 +372,7 @@ impl World {
             left: Some((begun + TIMEOUT).saturating_sub(now)),
         };
         let wait = match walk.failed(&failed, instant) {
-            Decision::FailOver => Duration::ZERO,
+            Decision::FailOver | Decision::MoveUp => Duration::ZERO,
             Decision::Retry { after, .. } => after,
             Decision::GiveUp(_) => {
                 self.report.failed += 1;
