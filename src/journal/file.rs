@@ -50,6 +50,10 @@ pub(crate) fn open(journal: &Journal, job: Job) -> Result<Opened, Error> {
         Err(error) if lock::is_held(&error) => return Err(held(path)),
         Err(error) => return Err(cannot(error)),
     };
+    // A device or pipe never ends, or forgets.
+    if !file.metadata().map_err(cannot)?.is_file() {
+        return Err(refused(format!("the journal {} is not a regular file", path.display())));
+    }
     let Some(lock) = lock::lock(&file).map_err(cannot)? else { return Err(held(path)) };
 
     let mut index = Index::new();

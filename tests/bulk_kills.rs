@@ -1,0 +1,173 @@
+//! A run that is killed again and again loses nothing, and makes no call twice beyond those in
+//! flight at a kill.
+//!
+//! `TOLLGATE_BULK_KILLS=100000,64,10` runs it with that many items, workers and kills.
+
+mod support;
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use support::{KEY, loopback};
+use tollgate::bulk::{Journal, OnBudget};
+use tollgate::testing::{Loopback, Reply};
+use tollgate::{ChatRequest, Client, PoolConfig, RetryConfig};
+
+const TOKENS: u64 = 25;
+
+/// The sizes of the proof.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    items: u64,
+    workers: u64,
+    kills: u64,
+}
+
+impl Size {
+    fn wanted() -> Self {
+        let wanted = std::env::var("TOLLGATE_BULK_KILLS").unwrap_or_else(|_| "3000,16,5".into());
+        let numbers: Vec<u64> = wanted.split(',').map(|n| n.trim().parse().unwrap()).collect();
+        let [items, workers, kills] = numbers[..] else { panic!("three numbers: {wanted}") };
+        Self { items, workers, kills }
+    }
+}
+
+/// The run, in a process of its own. It is no test by itself.
+#[test]
+#[ignore = "the child of the other test"]
+fn child() {
+    let Ok(url) = std::env::var("TOLLGATE_BULK_URL") else { return };
+    let size = Size::wanted();
+    let journal = PathBuf::from(std::env::var_os("TOLLGATE_BULK_JOURNAL").unwrap());
+    let connections = usize::try_from(size.workers).unwrap();
+    let client = Client::builder()
+        .model("openai/gpt-4o-mini")
+        .api_key(KEY)
+        .base_url(url)
+        .attempt_timeout(Duration::from_secs(10))
+        .pool(PoolConfig {
+            max_size: connections,
+            max_per_origin: connections,
+            ..Default::default()
+        })
+        .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
+        .build()
+        .unwrap();
+    let requests = (0..size.items).map(|id| (id, ChatRequest::from(format!("item {id}"))));
+    let journal = Journal::new(journal).repeat_failures(true);
+    let bulk = client.bulk().workers(connections).journal(journal).on_budget(OnBudget::Stop);
+    let mut run = bulk.chat(requests).unwrap();
+    (&mut run).for_each(drop);
+    println!("{}", run.finish().unwrap());
+}
+
+fn start(server: &Loopback, journal: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["child", "--exact", "--ignored", "--nocapture"])
+        .env("TOLLGATE_BULK_URL", server.base_url("openai"))
+        .env("TOLLGATE_BULK_JOURNAL", journal)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Answers, with random failures of every kind. Counts the complete answers.
+fn unreliable(server: &Loopback, answered: &Arc<AtomicU64>) {
+    let answered = Arc::clone(answered);
+    server.record_requests(false);
+    server.respond(move |_| {
+        let answer = Reply::text("done").usage(TOKENS - 5, 5);
+        let failure = match fastrand::u32(0..100) {
+            0 => Reply::status(429).header("retry-after-ms", "1"),
+            1 => Reply::status(500),
+            2 => Reply::status(503).header("retry-after-ms", "1"),
+            3 => Reply::disconnect(),
+            4 => Reply::reset(),
+            5 => answer.malformed(),
+            6 => answer.cut_after(40),
+            7 => answer.reset_after(40),
+            8 => Reply::status(400),
+            9 => Reply::raw(200, "text/html", "<html>a proxy</html>"),
+            _ => {
+                answered.fetch_add(1, Ordering::SeqCst);
+                answer
+            }
+        };
+        Some(failure)
+    });
+}
+
+#[test]
+fn killed_runs_finish_every_item_once() {
+    let size = Size::wanted();
+    let folder = std::env::temp_dir().join(format!("tollgate-kills-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let journal = folder.join("run.journal");
+    let (server, answered) = (loopback(), Arc::new(AtomicU64::new(0)));
+    unreliable(&server, &answered);
+
+    for kill in 1..=size.kills {
+        let mut child = start(&server, &journal);
+        // Each dies after a random part of what is left.
+        let left = (size.items * 9 / 10).saturating_sub(answered.load(Ordering::SeqCst));
+        let part = left / (size.kills - kill + 1);
+        let wanted = server.request_count() + fastrand::u64(part / 2..=part.max(1));
+        assert!(server.wait_for_requests(wanted, Duration::from_secs(600)), "kill {kill}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    // Failures are repeated until none is left.
+    let mut runs = 0;
+    let (lines, answers) = loop {
+        assert!(start(&server, &journal).wait().unwrap().success());
+        runs += 1;
+        let read = read(&journal);
+        if read.1.len() as u64 == size.items {
+            break read;
+        }
+        assert!(runs < 20, "{} items have no answer after {runs} runs", size.items);
+    };
+
+    let ids: BTreeSet<u64> = answers.keys().map(|id| id.parse().unwrap()).collect();
+    assert!(ids.into_iter().eq(0..size.items), "every id has an answer");
+    assert!(answers.values().all(|count| *count == 1), "and exactly one");
+    let served = answered.load(Ordering::SeqCst);
+    let in_flight = size.kills * size.workers;
+    assert!(
+        (size.items..=size.items + in_flight).contains(&served),
+        "the server answered {served} times for {} items and {in_flight} calls at the kills",
+        size.items
+    );
+    // The books: what the journal adds up to is what the server served, without what died on the way.
+    let tokens: u64 =
+        lines.iter().filter_map(|line| line["answer"]["usage"]["total_tokens"].as_u64()).sum();
+    assert_eq!(tokens, size.items * TOKENS);
+    eprintln!(
+        "{} items, {} workers, {} kills, {runs} runs to the end: {} requests, {served} answers \
+         served, {} lines",
+        size.items,
+        size.workers,
+        size.kills,
+        server.request_count(),
+        lines.len()
+    );
+    let _ = fs::remove_dir_all(&folder);
+}
+
+/// The journal's lines, and how many answers each id has.
+fn read(journal: &Path) -> (Vec<Value>, HashMap<String, u32>) {
+    let text = fs::read_to_string(journal).unwrap();
+    let lines: Vec<Value> =
+        text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut answers = HashMap::new();
+    for line in lines.iter().filter(|line| line["answer"].is_object()) {
+        *answers.entry(line["id"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    (lines, answers)
+}
