@@ -415,7 +415,7 @@ impl ClientBuilder {
             observers: &settings.observers,
         });
         let endpoints = Endpoints::new(own, others, &settings, &transport)?;
-        let routes = Routes::new(routes, &settings, &transport, Instant::now())?;
+        let routes = Routes::new(routes, &endpoints, &settings, &transport, Instant::now())?;
         let bucket = Bucket::new(settings.retry.budget);
         let limiter = (!limits.is_empty()).then(|| Limiter::in_memory(limits));
         if !settings.observers.is_empty() {

@@ -200,7 +200,15 @@ pub fn encode(
     streamed: bool,
 ) -> Result<Vec<u8>, Error> {
     let delivery = if streamed { Delivery::Stream } else { Delivery::Whole };
-    let target = Target { provider: &of(provider), model, dialect: &Dialect::OPENAI };
+    // A client looks a model up once too.
+    static TRAITS: OnceLock<Memo<1, Traits>> = OnceLock::new();
+    let known = TRAITS.get_or_init(Memo::default);
+    let traits = known.get([model]).unwrap_or_else(|| {
+        let traits = Traits::of_name(model);
+        known.insert([model], traits);
+        traits
+    });
+    let target = Target { provider: &of(provider), model, traits, dialect: &Dialect::OPENAI };
     Ok(wire(provider).encode(request, target, delivery, false)?.into_bytes())
 }
 

@@ -77,6 +77,7 @@ mod decoder;
 mod display;
 pub mod embed;
 mod error;
+mod family;
 mod fingerprint;
 pub mod guide;
 mod header;
@@ -118,6 +119,7 @@ mod unseen;
 mod upper_bound;
 mod url;
 mod usage;
+mod wildcard;
 mod wire;
 
 #[doc(inline)]

@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use crate::catalogue::Model;
 use crate::chat::{FinishReason, Usage};
 use crate::cost::{AlertListener, BudgetAlert, Cost, Listen};
 use crate::error::{Attempt, Error, Wait};
@@ -59,6 +60,14 @@ pub trait Observer: Send + Sync {
     /// A call begins. Each one [ends](Self::call_ended), even by a panic.
     fn call_begun(&self, call: &Call<'_>) {
         let _ = call;
+    }
+
+    /// A call goes to a deprecated model: one with that status in the
+    /// [catalogue](crate::ClientBuilder::catalogue), or with a date of retirement. Called once for
+    /// each client and model, before the first attempt there. [`Model::retires`] and
+    /// [`Model::successor`] say when it ends and what follows it, if that is known.
+    fn model_deprecated(&self, call: &Call<'_>, model: &Model) {
+        let _ = (call, model);
     }
 
     /// An attempt begins. `number` counts the attempts of the call from 0.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::catalogue::Model;
 use crate::chat::{ChatResponse, FinishReason, Usage};
 use crate::cost::Cost;
 use crate::error::{Attempt, Decision, Error, ErrorKind};
@@ -187,6 +188,11 @@ impl ObservedCall {
     /// long.
     pub(crate) fn hedged(&self, target: &str, silence: Duration) {
         self.watch.observers.notify(|observer| observer.hedged(&self.call(), target, silence));
+    }
+
+    /// Reports that the model is deprecated.
+    pub(crate) fn model_deprecated(&self, model: &Model) {
+        self.watch.observers.notify(|observer| observer.model_deprecated(&self.call(), model));
     }
 
     /// What another thread needs to report the attempt at the current target; `None` if there are no

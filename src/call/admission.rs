@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::header::HeaderValue;
 use crate::tags::Tags;
 use crate::throttle::Amount;
-use crate::wire::{self, Delivery, Encoded, Wire};
+use crate::wire::{Delivery, Encoded, Wire};
 
 /// A request that is encoded and that the budgets allow.
 pub(super) struct Admission {
@@ -37,16 +37,15 @@ pub(super) fn admit(
     batch_percent: Option<u8>,
 ) -> Result<Admission, Error> {
     let (costs, settings) = (&caller.settings.costs, &target.endpoint.settings);
-    let (model, dialect) = (target.model.as_str(), &settings.profile.dialect);
+    let model = target.model.as_str();
     let betas = wire.betas(request, settings.betas.as_ref())?;
-    let target = wire::Target { provider: &settings.profile.id, model, dialect };
     let (provider, priced_as) = (settings.profile.id.as_str(), settings.price_provider.as_str());
     let mut plan = match batch_percent {
         None => costs.plan(provider, priced_as, model, tags.clone()),
         Some(percent) => costs.plan_in_batch(provider, priced_as, model, percent, tags.clone()),
     };
     let least = costs.min_output(&plan);
-    let mut encoded = wire.encode(request, target, delivery, least.is_some())?;
+    let mut encoded = wire.encode(request, target.as_wire(), delivery, least.is_some())?;
     if let (None, Some(tier)) = (batch_percent, encoded.service_tier().or(settings.service_tier)) {
         plan = plan.service_tier(tier);
     }

@@ -26,7 +26,7 @@ use crate::sync::ordered::Mutex;
 use crate::tags::Tags;
 use crate::throttle::Amount;
 use crate::transport::{Method, Watch};
-use crate::wire::{self, Decoder, Delivery, Failure, Wire, openai_responses};
+use crate::wire::{self, Decoder, Delivery, Failure, Wire};
 
 /// A chat request, or the completion of a prompt.
 #[derive(Clone, Copy)]
@@ -55,21 +55,8 @@ impl Chat<'_> {
     /// The wire format of this chat. The profile decides, and between OpenAI's two formats the
     /// request, or a model that exists in Responses only.
     pub(super) fn wire(&self, target: &Target) -> Result<Wire, Error> {
-        if self.completion || self.request.wire_format.is_some() {
-            return self.choose_wire(target);
-        }
-        let (wires, names) = (&target.endpoint.wires, [target.model.as_str()]);
-        if let Some(wire) = wires.get(names) {
-            return Ok(wire);
-        }
-        let wire = self.choose_wire(target)?;
-        wires.insert(names, wire);
-        Ok(wire)
-    }
-
-    fn choose_wire(&self, target: &Target) -> Result<Wire, Error> {
         let profile = &target.endpoint.settings.profile;
-        let Some(own) = profile.format else {
+        let (Some(own), Some(wire)) = (profile.format, target.known.wire) else {
             return Err(Error::invalid_request(format!(
                 "{} has no chats, only embeddings; use Client::embed, or name another provider",
                 profile.id
@@ -91,17 +78,11 @@ impl Chat<'_> {
                 asked
             }
             Some(asked) => asked,
-            // Elsewhere a model of the same name may have both.
-            None if own == Format::OpenAiChat
-                && matches!(profile.id.as_str(), "openai" | "azure")
-                && openai_responses::serves(&target.model) =>
-            {
-                Format::OpenAiResponses
-            }
+            None if !self.completion => return Ok(wire),
             None => own,
         };
         if !self.completion {
-            return Ok(Wire::chat(format, &target.model));
+            return Ok(Wire::chat(format, &target.model, target.known.traits.api));
         }
         let wire = Wire::completions(format).filter(|_| profile.dialect.text_completions);
         wire.ok_or_else(|| {
@@ -146,8 +127,8 @@ impl Operation for Chat<'_> {
         self.request.response_format.as_ref()
     }
 
-    fn needs(&self) -> Needs {
-        Needs::of(self.request)
+    fn needs(&self) -> Option<Needs> {
+        Some(Needs::of(self.request))
     }
 
     fn max_price(&self) -> Option<&MaxPrice> {
@@ -160,6 +141,10 @@ impl Operation for Chat<'_> {
 
     fn is_cut_short(&self, prepared: &Prepared<Encoding>) -> bool {
         prepared.content.is_cut_short
+    }
+
+    fn dense_bytes(&self) -> usize {
+        catalogue::dense_bytes(self.request)
     }
 
     fn prompt_bytes(&self) -> usize {

@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::metrics;
 use crate::tags::Tags;
 use crate::transport::Method;
+use crate::wire::Delivery;
 use crate::wire::token_count::{self, Decoded};
-use crate::wire::{self, Delivery};
 
 /// Counts the tokens of a chat instead of sending it.
 pub(super) struct Count<'a>(pub(super) &'a ChatRequest);
@@ -50,10 +50,8 @@ impl Operation for Count<'_> {
         let wire = self.chat().wire(&target)?;
         let settings = &target.endpoint.settings;
         let betas = wire.betas(self.0, settings.betas.as_ref())?;
-        let model = target.model.as_str();
-        let (provider, dialect) = (&settings.profile.id, &settings.profile.dialect);
-        let encoded = token_count::encode(wire, self.0, wire::Target { provider, model, dialect })?;
-        let uri = url::at(&settings.base, &encoded.path, model)?;
+        let encoded = token_count::encode(wire, self.0, target.as_wire())?;
+        let uri = url::at(&settings.base, &encoded.path, &target.model)?;
         let (method, body, content) =
             (Method::Post, encoded.body, encoded.decode as Decode<Decoded>);
         Ok((Prepared { target, method, uri, body, betas, content }, ()))

@@ -3,9 +3,11 @@
 use parking_lot::RwLock;
 use std::sync::Arc;
 
+use super::known::Known;
 use super::url;
 use crate::config::{ProviderSettings, Settings};
 use crate::error::{Error, ErrorKind};
+use crate::family::ModelApi;
 use crate::memo::Memo;
 use crate::observed::Server;
 use crate::provider::Provider;
@@ -21,8 +23,8 @@ pub(crate) struct Endpoint {
     pub(super) server: Arc<Server>,
     /// The address of its chats; `None` if that depends on the model, or if it has no chats.
     uri: Option<(Wire, Url)>,
-    /// The wire formats of chats with its models, if the request asks for none.
-    pub(super) wires: Memo<1, Wire>,
+    /// What is known of its models.
+    known: Memo<1, Arc<Known>>,
 }
 
 impl Endpoint {
@@ -42,13 +44,23 @@ impl Endpoint {
         let (address, port) = transport::host_and_port(&settings.base);
         let provider = settings.profile.id.clone();
         let server = Arc::new(Server { provider, address, port });
-        let wire = settings.profile.format.map(|format| Wire::chat(format, ""));
+        let wire = settings.profile.format.map(|format| Wire::chat(format, "", ModelApi::Chat));
         // An impossible address is an error of each request instead.
         let uri =
             wire.filter(|wire| wire.has_one_path() && !url::holds_model(&settings.base)).and_then(
                 |wire| Some((wire, url::endpoint(&settings.base, wire, "", Delivery::Whole).ok()?)),
             );
-        Ok(Self { settings, headers, origin, server, uri, wires: Memo::default() })
+        Ok(Self { settings, headers, origin, server, uri, known: Memo::default() })
+    }
+
+    /// What is known of one of its models.
+    pub(super) fn known(&self, model: &str, client: &Settings) -> Arc<Known> {
+        let names = [model];
+        self.known.get(names).unwrap_or_else(|| {
+            let known = Arc::new(Known::of(&self.settings, model, client));
+            self.known.insert(names, Arc::clone(&known));
+            known
+        })
     }
 
     /// The address of a wire format.
@@ -108,6 +120,22 @@ impl Endpoints {
     /// The provider of requests that name none.
     pub(crate) fn own(&self) -> Option<&Arc<Endpoint>> {
         self.own.as_ref()
+    }
+
+    /// Calls `read` with the settings of a provider, without preparing it. `None` if its settings
+    /// are incomplete.
+    pub(super) fn with_settings<T>(
+        &self,
+        provider: &Provider,
+        shared: &Settings,
+        read: impl FnOnce(&ProviderSettings) -> T,
+    ) -> Option<T> {
+        let others = self.others.read();
+        let mut known = self.own.iter().chain(&*others);
+        match known.find(|endpoint| endpoint.id() == provider) {
+            Some(endpoint) => Some(read(&endpoint.settings)),
+            None => shared.provider(provider).ok().map(|settings| read(&settings)),
+        }
     }
 
     /// Finds a provider, or prepares it.

@@ -1,13 +1,14 @@
-//! Which targets of a route cannot serve a call, judged before anything is sent.
+//! Which models cannot serve a call, judged before anything is sent.
 
-use super::Caller;
 use super::operation::Operation;
 use super::routes::Route;
 use super::target::Target;
+use super::{Caller, advice};
 use crate::catalogue::{Capabilities, Needs, Unfit};
+use crate::chat::ReasoningEffort;
 use crate::cost::MaxPrice;
-use crate::error::{Error, ErrorKind};
-use crate::provider::{Format, ImageInput, Profile, ReasoningControl, ResponseFormats};
+use crate::error::{Error, ErrorKind, Phase};
+use crate::observed::ObservedCall;
 use crate::routing::Walk;
 use crate::tags::Tags;
 use crate::usage::Usage;
@@ -20,7 +21,7 @@ pub(super) fn skip_unfit<O: Operation>(
     caller: &Caller,
     operation: &O,
 ) -> Option<ErrorKind> {
-    let needs = operation.needs();
+    let needs = operation.needs().unwrap_or_default();
     let prices = [operation.max_price(), route.max_price.as_ref()];
     let mut kind = None;
     for at in 0..route.state.targets.len() {
@@ -50,11 +51,64 @@ fn refused<O: Operation>(
     if !target.enabled {
         return Some(Unfit::new(ErrorKind::Configuration, "the target is disabled"));
     }
-    needs.unmet(&target.capabilities, || {
+    let names = (target.state.provider.as_str(), target.state.model.as_str());
+    unmet(needs, route.certain(at), names, caller, operation)
+}
+
+/// Why a model certainly cannot meet the needs of a call. For calls to a model and to a route alike.
+fn unmet<O: Operation>(
+    needs: &Needs,
+    (certain, efforts): (&Capabilities, &[ReasoningEffort]),
+    (provider, model): (&str, &str),
+    caller: &Caller,
+    operation: &O,
+) -> Option<Unfit> {
+    let count = || {
         let tokenizer = caller.settings.costs.tokenizer()?;
-        let (provider, model) = (&target.state.provider, &target.state.model);
         operation.count_text(&|text| tokenizer.count(provider, model, text))
-    })
+    };
+    let unfit = match needs.unmet(certain, count) {
+        // It may fit after all: this takes longer to find out, and is seldom needed.
+        Some(Unfit { kind: ErrorKind::ContextWindowExceeded, .. }) if count().is_none() => {
+            let prompt_bytes = u64::try_from(operation.dense_bytes()).unwrap_or(u64::MAX);
+            let mut needs = needs.clone();
+            needs.prompt_bytes = prompt_bytes;
+            needs.unmet(certain, || None)
+        }
+        unfit => unfit,
+    };
+    unfit.or_else(|| needs.unmet_effort(efforts))
+}
+
+/// Refuses a call that its model certainly cannot serve.
+///
+/// # Errors
+///
+/// [`InvalidRequest`](ErrorKind::InvalidRequest),
+/// [`ContextWindowExceeded`](ErrorKind::ContextWindowExceeded), or
+/// [`NotFound`](ErrorKind::NotFound) for a retired model. Their advice names models that can.
+pub(super) fn check<O: Operation>(
+    caller: &Caller,
+    operation: &O,
+    target: &Target,
+) -> Result<(), Error> {
+    let Some(needs) = operation.needs() else { return Ok(()) };
+    let known = &target.known;
+    let names = (target.endpoint.id().as_str(), target.model.as_str());
+    match unmet(&needs, (&known.certain, &known.efforts), names, caller, operation) {
+        None => Ok(()),
+        Some(Unfit { kind, why }) => {
+            let advice = advice::on(kind, &needs, target, caller);
+            Err(Error::new(kind, why).with_phase(Phase::Encode).with_advice(Some(advice)))
+        }
+    }
+}
+
+/// Tells the observers that a model is deprecated, once for each client and model.
+pub(super) fn warn(target: &Target, observed: &ObservedCall) {
+    if let Some(model) = target.known.newly_deprecated() {
+        observed.model_deprecated(model);
+    }
 }
 
 /// Why the price of a target is too high.
@@ -70,7 +124,7 @@ fn too_expensive(
     }
     let Caller { endpoints, settings, transport, .. } = caller;
     // If it cannot be prepared, the attempt says why.
-    let Target { endpoint, model } = route.target(at, endpoints, settings, transport).ok()?;
+    let Target { endpoint, model, .. } = route.target(at, endpoints, settings, transport).ok()?;
     let set = &endpoint.settings;
     let (provider, priced_as) = (set.profile.id.as_str(), &set.price_provider);
     let mut plan = settings.costs.plan(provider, priced_as, &model, Tags::default());
@@ -82,21 +136,4 @@ fn too_expensive(
     let check = |most: &MaxPrice| settings.costs.check_price(&plan, most).err();
     let refusal: Error = prices.into_iter().flatten().find_map(check)?;
     Some(Unfit::new(refusal.kind(), refusal.message()))
-}
-
-/// What a provider's profile rules out for all its models. Encoding would refuse it too, but only
-/// after the strategy has chosen the target.
-pub(super) fn of_profile(profile: &Profile) -> Capabilities {
-    if profile.format != Some(Format::OpenAiChat) {
-        return Capabilities::default();
-    }
-    let dialect = &profile.dialect;
-    let not = |unsupported: bool| unsupported.then_some(false);
-    Capabilities {
-        images: not(dialect.images == ImageInput::Unsupported),
-        documents: not(!dialect.files),
-        schema: not(dialect.response_formats == ResponseFormats::JsonObject),
-        reasoning: not(dialect.reasoning_control == ReasoningControl::Unsupported),
-        ..Capabilities::default()
-    }
 }

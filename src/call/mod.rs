@@ -1,7 +1,9 @@
 //! The life of a call. [`run`] reads from top to bottom.
 
 mod admission;
+mod advice;
 mod batch;
+mod certain;
 mod chat;
 mod count;
 mod embed;
@@ -9,6 +11,7 @@ mod embed_all;
 mod endpoint;
 mod fitness;
 mod input_only;
+mod known;
 mod models;
 mod moderate;
 mod one_target;

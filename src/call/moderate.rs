@@ -133,9 +133,7 @@ impl Operation for Moderate<'_> {
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
         let format = format(&target)?;
         let settings = &target.endpoint.settings;
-        let (provider, dialect) = (&settings.profile.id, &settings.profile.dialect);
-        let wire_target = wire::Target { provider, model: &target.model, dialect };
-        let encoded = moderation::encode(format, self.request, wire_target)?;
+        let encoded = moderation::encode(format, self.request, target.as_wire())?;
         let moderation::Encoded { path, body, results, text_bytes, most_tokens } = encoded;
         let uri = url::at(&settings.base, path, &target.model)?;
 

@@ -8,7 +8,7 @@ use super::prepared::Prepared;
 use super::run::{Begun, Completed, has_ended};
 use super::target::Target;
 use super::time_limits::CallTimeLimits;
-use super::{Caller, room};
+use super::{Caller, fitness, room};
 use crate::error::{Attempt, Error};
 use crate::observed::ObservedCall;
 use crate::retry::{self, SecondSending, Steps, Turn};
@@ -35,6 +35,8 @@ fn attempts<O: Operation, T: Measurable>(
     let Begun { caller, operation, .. } = *call;
     let limits = call.limits(&target.endpoint.settings.timeouts)?;
     // Everything that can be refused is refused here.
+    fitness::check(caller, operation, &target)?;
+    fitness::warn(&target, observed);
     let (prepared, reserved) = operation.prepare(caller, target, observed.tags())?;
     limits.check()?;
     let (tags, amount) = (call.options.tags, operation.amount(&prepared));

@@ -58,9 +58,9 @@ pub(super) trait Operation {
         None
     }
 
-    /// What it needs of a model, for routes. Default: nothing.
-    fn needs(&self) -> Needs {
-        Needs::default()
+    /// What it needs of a model; `None` if any model will do. Default: `None`.
+    fn needs(&self) -> Option<Needs> {
+        None
     }
 
     /// The highest price that its model may have, for routes. Default: no limit.
@@ -73,6 +73,11 @@ pub(super) trait Operation {
     fn count_text(&self, count: &dyn Fn(&str) -> Option<u64>) -> Option<u64> {
         let _ = count;
         None
+    }
+
+    /// How many bytes of text its tokens certainly stand for. Default: 0.
+    fn dense_bytes(&self) -> usize {
+        0
     }
 
     /// How many bytes of text the request has, to estimate its tokens. Default: 0.

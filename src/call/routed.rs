@@ -349,6 +349,7 @@ where
         let endpoint = &prepared.target.endpoint;
         let at = self.walk.current();
         self.observed.moved_to(&endpoint.server, &prepared.target.model, at);
+        fitness::warn(&prepared.target, self.observed);
         self.observed.attempt_begun(retries);
         let begun = Instant::now();
         let limits = self.limits.of_attempt_at(self.options, &endpoint.settings.timeouts);

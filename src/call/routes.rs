@@ -1,20 +1,19 @@
 //! The routes of a client, with the providers that their targets call.
 
-use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use super::Caller;
 use super::endpoint::{Endpoint, Endpoints};
-use super::fitness;
+use super::known::Known;
 use super::target::{Asked, Target};
 use crate::catalogue::{Capabilities, Measured};
-use crate::chat::Usage;
-use crate::config::{Cascade, CheckedRoute, CheckedTarget, Classifier, Settings};
+use crate::chat::{ReasoningEffort, Usage};
+use crate::config::{Cascade, CheckedRoute, CheckedTarget, Classifier, ProviderSettings, Settings};
 use crate::cost::{MaxPrice, Money};
 use crate::error::{Error, ErrorKind};
 use crate::observed::Server;
-use crate::provider::{self, Profile, Provider};
+use crate::provider::Provider;
 use crate::routing::{Expected, Hedge, RouteState, RoutedTarget, Rules, TargetState, TargetStatus};
 use crate::throttle::TargetId;
 use crate::transport::Transport;
@@ -41,11 +40,16 @@ struct Callee {
     has_own: bool,
     /// The place of the target, or of the one it is the same as.
     id: TargetId,
+    /// What is known of the model, if the provider's settings are complete.
+    known: Option<Arc<Known>>,
+    /// What it certainly cannot do: as the target sets it, and as far as that is known.
+    certain: Capabilities,
 }
 
 impl Routes {
     pub(crate) fn new(
         checked: Vec<CheckedRoute>,
+        endpoints: &Endpoints,
         settings: &Settings,
         transport: &Transport,
         now: Instant,
@@ -67,7 +71,16 @@ impl Routes {
                 if route.hedge.is_some_and(Hedge::is_measured) {
                     state.keep_percentiles();
                 }
-                let capabilities = set.capabilities.or(known(&target, settings));
+                let known = known(&target, endpoints, settings);
+                let listed = match &known {
+                    Some(known) => known.capabilities,
+                    // Its provider's settings are incomplete, so it serves no call.
+                    None => Capabilities::default(),
+                };
+                let certain = known.as_ref().map(|known| known.certain.or(known.routed));
+                let certain = certain.unwrap_or_default();
+                let certain = set.capabilities.or(certain);
+                let capabilities = set.capabilities.or(listed);
                 let mut one = RoutedTarget::new(target.name, state);
                 (one.weight, one.region) = (set.weight, set.region);
                 (one.enabled, one.capabilities) = (set.enabled, capabilities);
@@ -77,7 +90,7 @@ impl Routes {
                 let has_own = own.is_some();
                 let endpoint = own.map_or_else(OnceLock::new, |own| Arc::new(own).into());
                 let (provider, model, id) = (target.provider, target.model, target.id);
-                callees.push(Callee { provider, model, endpoint, has_own, id });
+                callees.push(Callee { provider, model, endpoint, has_own, id, known, certain });
             }
             let rules = Rules {
                 short_wait: route.short_wait,
@@ -160,7 +173,17 @@ impl Route {
     ) -> Result<Target, Error> {
         let callee = &self.targets[at];
         let endpoint = callee.endpoint(endpoints, settings, transport)?;
-        Ok(Target { endpoint: Arc::clone(endpoint), model: callee.model.clone() })
+        let (endpoint, model) = (Arc::clone(endpoint), callee.model.clone());
+        Ok(match &callee.known {
+            Some(known) => Target { endpoint, model, known: Arc::clone(known) },
+            None => Target::new(endpoint, &model, settings),
+        })
+    }
+
+    /// What the model of a target certainly cannot do, and the efforts of reasoning that it has.
+    pub(super) fn certain(&self, at: usize) -> (&Capabilities, &[ReasoningEffort]) {
+        let Callee { certain, known, .. } = &self.targets[at];
+        (certain, known.as_ref().map_or(&[], |known| &known.efforts))
     }
 
     /// The place of a target for limits, and its name if it has settings of its own.
@@ -210,27 +233,11 @@ impl Callee {
     }
 }
 
-/// What the client knows about the model of a target: from the profile of its provider, the price
-/// table, and the catalogue.
-fn known(target: &CheckedTarget, settings: &Settings) -> Capabilities {
-    let (id, own) = (target.provider.as_str(), target.settings.as_ref());
-    let profile = match own {
-        Some(own) => Some(Cow::Borrowed(&own.profile)),
-        None => provider::find(id, &settings.profiles).map(Cow::Owned),
-    };
-    let priced_as = match (own, profile.as_deref()) {
-        (Some(own), _) => own.price_provider.as_str(),
-        (None, Some(Profile { prices: Some(prices), .. })) => prices,
-        (None, _) => id,
-    };
-    let price = settings.costs.prices().find(priced_as, &target.model);
-    let mut known = profile.as_deref().map(fitness::of_profile).unwrap_or_default();
-    known.context_window = price.as_ref().and_then(|price| price.context_window_tokens());
-    known.max_output = price.as_ref().and_then(|price| price.max_output_tokens());
-    match settings.catalogue.find(id, &target.model) {
-        // Without the retirement date: the provider may postpone it, and a route should not change
-        // because of the calendar. Only a status that the program set rules the model out.
-        Some(model) => known.or(model.capabilities),
-        None => known,
+/// What is known of the model of a target; `None` if the settings of its provider are incomplete.
+fn known(target: &CheckedTarget, endpoints: &Endpoints, settings: &Settings) -> Option<Arc<Known>> {
+    let of = |own: &ProviderSettings| Arc::new(Known::of(own, &target.model, settings));
+    match &target.settings {
+        Some(own) => Some(of(own)),
+        None => endpoints.with_settings(&target.provider, settings, of),
     }
 }

@@ -135,7 +135,7 @@ impl<'a> Destination<'a> {
     /// The server and the model that observers see at first.
     fn names<'b>(&'b self, caller: &Caller, options: &'b Options<'b>) -> (Arc<Server>, &'b str) {
         match self {
-            Self::Target(Target { endpoint, model }) => (Arc::clone(&endpoint.server), model),
+            Self::Target(Target { endpoint, model, .. }) => (Arc::clone(&endpoint.server), model),
             // Until a target is chosen.
             Self::Route(route) => route
                 .only(caller)

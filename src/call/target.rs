@@ -3,16 +3,37 @@
 use std::sync::Arc;
 
 use super::endpoint::{Endpoint, Endpoints};
+use super::known::Known;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::provider::{self, ModelName, Own, Provider};
 use crate::transport::Transport;
+use crate::wire;
 
 /// A provider, and a model under the provider's name for it.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) model: String,
+    pub(super) known: Arc<Known>,
+}
+
+impl Target {
+    pub(super) fn new(endpoint: Arc<Endpoint>, model: &str, settings: &Settings) -> Self {
+        let known = endpoint.known(model, settings);
+        Self { endpoint, model: model.to_owned(), known }
+    }
+
+    /// The target as the wire formats see it.
+    pub(super) fn as_wire(&self) -> wire::Target<'_> {
+        let profile = &self.endpoint.settings.profile;
+        wire::Target {
+            provider: &profile.id,
+            model: &self.model,
+            traits: self.known.traits,
+            dialect: &profile.dialect,
+        }
+    }
 }
 
 /// The target that a request asks for.
@@ -67,7 +88,7 @@ pub(super) fn resolve(
         Asked::Model(None, Some(model)) => {
             let own = own.map(|own| Own { id: own.id(), names: own.settings.model_names });
             let ModelName { provider, model } = provider::resolve(model, own, &settings.profiles)?;
-            return Ok(Target { endpoint: get(&provider)?, model: model.to_owned() });
+            return Ok(Target::new(get(&provider)?, model, settings));
         }
         Asked::Model(provider, model) => (provider, model),
         Asked::Provider(provider, label) => (provider, Some(label)),
@@ -86,7 +107,7 @@ pub(super) fn resolve(
     let is_own = own.is_some_and(|own| Arc::ptr_eq(own, &endpoint));
     // The client's model belongs to its own provider.
     match model.or(settings.model.as_deref().filter(|_| is_own)) {
-        Some(model) => Ok(Target { endpoint, model: model.to_owned() }),
+        Some(model) => Ok(Target::new(endpoint, model, settings)),
         None => Err(no_model(Some(endpoint.id()))),
     }
 }

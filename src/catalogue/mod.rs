@@ -26,15 +26,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
+pub use crate::family::{ModelApi, Thinking};
 use crate::provider::canonical;
 use crate::settings_file;
 use crate::snapshot::without_date;
 pub use capabilities::{Capabilities, ModelStatus};
 pub use date::ModelDate;
-pub use model::{Modality, Model, ModelApi};
+pub use model::{Modality, Model};
 pub use needs::Needs;
 pub(crate) use needs::Unfit;
-pub(crate) use request::{count_text, text_bytes};
+pub(crate) use request::{count_text, dense_bytes, text_bytes};
 pub use selection::{Conditions, LeftOut, Measured, Selected, Selection};
 
 /// What is known of models: the built-in table, and what the program sets on top of it.
@@ -148,6 +149,12 @@ impl Catalogue {
     pub fn find(&self, provider: &str, model: &str) -> Option<Model> {
         let provider = self.id_of(provider);
         names(model).find_map(|name| self.exactly(&provider, name))
+    }
+
+    /// The model of this name at a provider, as far as the program has set what is known of it.
+    pub(crate) fn find_own(&self, provider: &str, model: &str) -> Option<Model> {
+        let own = Self { builtin: false, custom: Arc::clone(&self.custom) };
+        own.find(provider, model)
     }
 
     /// The id of a provider under which its models are listed.

@@ -5,8 +5,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use super::{Capabilities, ModelDate, ModelStatus};
+use super::{Capabilities, ModelApi, ModelDate, ModelStatus, Thinking};
 use crate::chat::{Provider, ReasoningEffort};
+use crate::family::Traits;
 
 /// A string of the table or of the program.
 type Text = Cow<'static, str>;
@@ -34,6 +35,14 @@ pub struct Model {
     /// How it is called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<ModelApi>,
+    /// Whether it takes OpenAI's newer parameters: `max_completion_tokens` and the role
+    /// `developer`, in place of `max_tokens` and `system`. A client asks this only where a
+    /// provider's models differ in it ([`OutputLimit::ByModel`](crate::provider::OutputLimit)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newer_parameters: Option<bool>,
+    /// How a request sets how much it thinks, if it is a Claude or a Gemini.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<Thinking>,
     /// Whether its weights can be downloaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_weights: Option<bool>,
@@ -71,21 +80,6 @@ pub enum Modality {
     Video,
 }
 
-/// How a model is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ModelApi {
-    /// As a chat.
-    Chat,
-    /// As a chat, which its provider serves only in OpenAI's Responses API.
-    Responses,
-    /// As a completion of plain text, OpenAI's legacy format.
-    Completions,
-    /// For embeddings.
-    Embeddings,
-}
-
 /// The members of a model in a file.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -94,6 +88,8 @@ pub(super) struct Members {
     efforts: Vec<ReasoningEffort>,
     output: Vec<Modality>,
     api: Option<ModelApi>,
+    newer_parameters: Option<bool>,
+    thinking: Option<Thinking>,
     open_weights: Option<bool>,
     knowledge: Option<ModelDate>,
     released: Option<ModelDate>,
@@ -128,6 +124,8 @@ impl Model {
             efforts: Vec::new(),
             output: Vec::new(),
             api: None,
+            newer_parameters: None,
+            thinking: None,
             open_weights: None,
             knowledge: None,
             released: None,
@@ -177,6 +175,24 @@ impl Model {
         }
     }
 
+    /// Returns what a request to it depends on: what is known here, and what `guessed` says about
+    /// the rest.
+    pub(crate) fn traits(&self, guessed: Traits) -> Traits {
+        let is_newer = self.newer_parameters.unwrap_or(guessed.newer_parameters);
+        // Its efforts are known, and none of them turns thinking off.
+        let lacks_off = !self.efforts.is_empty() && !self.efforts.contains(&ReasoningEffort::None);
+        Traits {
+            api: self.api.filter(|api| *api != ModelApi::Embeddings).unwrap_or(guessed.api),
+            newer_parameters: is_newer,
+            // All of OpenAI's models with the newer parameters reason.
+            encrypted_reasoning: self.newer_parameters.unwrap_or(guessed.encrypted_reasoning),
+            thinking: self.thinking.or(guessed.thinking),
+            never_thinks: self.capabilities.reasoning.map_or(guessed.never_thinks, |can| !can),
+            always_thinks: lacks_off || guessed.always_thinks,
+            ..guessed
+        }
+    }
+
     /// Makes it from the members in a file.
     pub(super) fn read(provider: &str, id: String, members: Members) -> Self {
         Self {
@@ -201,6 +217,8 @@ impl Model {
             efforts: members.efforts,
             output: members.output,
             api: members.api,
+            newer_parameters: members.newer_parameters,
+            thinking: members.thinking,
             open_weights: members.open_weights,
             knowledge: members.knowledge,
             released: members.released,
@@ -221,6 +239,8 @@ impl Model {
             efforts: if self.efforts.is_empty() { base.efforts } else { self.efforts },
             output: if self.output.is_empty() { base.output } else { self.output },
             api: self.api.or(base.api),
+            newer_parameters: self.newer_parameters.or(base.newer_parameters),
+            thinking: self.thinking.or(base.thinking),
             open_weights: self.open_weights.or(base.open_weights),
             knowledge: self.knowledge.or(base.knowledge),
             released: self.released.or(base.released),

@@ -2,6 +2,7 @@
 
 use super::wishes::Wishes;
 use super::{Capabilities, ModelStatus};
+use crate::chat::ReasoningEffort;
 use crate::error::ErrorKind;
 
 /// The bytes of text that one token stands for at most, in text that people and programs write.
@@ -44,6 +45,10 @@ pub struct Needs {
     pub(crate) parallel_tools: bool,
     pub(crate) schema: bool,
     pub(crate) reasoning: bool,
+    /// The reasoning effort that the request sets.
+    pub(crate) effort: Option<ReasoningEffort>,
+    /// Whether the request sets a temperature or `top_p` other than 1.
+    pub(crate) sampling: bool,
     /// What only a selection looks at.
     pub(super) wishes: Wishes,
 }
@@ -82,6 +87,7 @@ impl Needs {
             (self.tools, of.tools, "has tools"),
             (self.schema, of.schema, "has a JSON schema for the answer"),
             (self.reasoning, of.reasoning, "sets a reasoning effort"),
+            (self.sampling, of.temperature, "sets a temperature or top_p other than 1"),
         ] {
             if needed && can == Some(false) {
                 let why = format!("the request {what}, which the model does not support");
@@ -96,22 +102,50 @@ impl Needs {
                 return Some(Unfit::new(ErrorKind::InvalidRequest, why));
             }
         }
-        self.beyond_window(of.context_window?, count)
+        self.too_long(of, count)
     }
 
-    fn beyond_window(&self, window: u64, count: impl FnOnce() -> Option<u64>) -> Option<Unfit> {
+    /// Returns why a model does not have the effort that the request sets; `None` if it has, or if
+    /// its efforts are unknown.
+    pub(crate) fn unmet_effort(&self, efforts: &[ReasoningEffort]) -> Option<Unfit> {
+        let effort = self.effort.filter(|effort| !efforts.contains(effort))?;
+        if efforts.is_empty() {
+            return None;
+        }
+        let known: Vec<_> = efforts.iter().map(|known| format!("\"{}\"", known.as_str())).collect();
+        let why = format!(
+            "the request sets the reasoning effort \"{}\", and the model has only {}",
+            effort.as_str(),
+            known.join(", ")
+        );
+        Some(Unfit::new(ErrorKind::InvalidRequest, why))
+    }
+
+    fn too_long(&self, of: &Capabilities, count: impl FnOnce() -> Option<u64>) -> Option<Unfit> {
         let output = self.max_output.unwrap_or(0);
+        let (window, input) = (of.context_window, of.max_input);
         // A token stands for at least one byte, so most prompts fit whatever the tokenizer says.
-        if self.prompt_bytes.saturating_add(output) <= window {
+        let holds = |tokens: u64| {
+            window.is_none_or(|window| tokens.saturating_add(output) <= window)
+                && input.is_none_or(|input| tokens <= input)
+        };
+        if holds(self.prompt_bytes) {
             return None;
         }
         let (prompt, about) = match count() {
             Some(tokens) => (tokens, ""),
             None => (self.prompt_bytes / BYTES_PER_TOKEN, "at least "),
         };
-        if prompt.saturating_add(output) <= window {
+        if holds(prompt) {
             return None;
         }
+        if let Some(input) = input.filter(|input| prompt > *input) {
+            let why = format!(
+                "the prompt has {about}{prompt} tokens, and the model reads at most {input}"
+            );
+            return Some(Unfit::new(ErrorKind::ContextWindowExceeded, why));
+        }
+        let window = window.unwrap_or_default();
         let answer = match output {
             0 => String::new(),
             output => format!(" and the answer may have {output}"),
@@ -144,6 +178,8 @@ mod tests {
             parallel_tools: true,
             schema: true,
             reasoning: true,
+            effort: Some(ReasoningEffort::Max),
+            sampling: true,
             wishes: Wishes::default(),
         };
         assert_eq!(unmet(all, Capabilities::default()), None);
@@ -179,6 +215,33 @@ mod tests {
             assert_eq!(unmet(needs, can), None, "{what}");
             assert_eq!(unmet(Needs::default(), cannot), None, "{what} is not needed");
         }
+    }
+
+    #[test]
+    fn an_effort_is_refused_only_by_a_model_with_others() {
+        use ReasoningEffort::{High, Low, XHigh};
+        let with = |effort| Needs { effort, ..Needs::default() };
+        assert_eq!(with(None).unmet_effort(&[Low]), None);
+        assert_eq!(with(Some(XHigh)).unmet_effort(&[]), None);
+        assert_eq!(with(Some(Low)).unmet_effort(&[Low, High]), None);
+        let unfit = with(Some(XHigh)).unmet_effort(&[Low, High]).unwrap();
+        assert_eq!(unfit.kind, ErrorKind::InvalidRequest);
+        assert_eq!(
+            unfit.why,
+            "the request sets the reasoning effort \"xhigh\", and the model has only \"low\", \"high\""
+        );
+    }
+
+    #[test]
+    fn a_prompt_may_be_smaller_than_the_window_and_still_too_long() {
+        let of = Capabilities::default().context_window(400_000).max_input(272_000);
+        let prompt = |tokens| {
+            Needs { prompt_bytes: u64::MAX, ..Needs::default() }.unmet(&of, || Some(tokens))
+        };
+        assert_eq!(prompt(272_000), None);
+        let unfit = prompt(272_001).unwrap();
+        assert_eq!(unfit.kind, ErrorKind::ContextWindowExceeded);
+        assert_eq!(unfit.why, "the prompt has 272001 tokens, and the model reads at most 272000");
     }
 
     #[test]

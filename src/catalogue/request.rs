@@ -19,6 +19,11 @@ impl Needs {
             tools: !request.tools.is_empty(),
             schema: matches!(request.response_format, Some(ResponseFormat::JsonSchema(_))),
             reasoning: effort.is_some_and(|effort| effort != ReasoningEffort::None),
+            effort,
+            sampling: [request.temperature, request.top_p]
+                .into_iter()
+                .flatten()
+                .any(|set| set != 1.0),
             ..Self::default()
         };
         needs.wishes.max_price = request.max_price;
@@ -61,6 +66,27 @@ pub(crate) fn count_text(
         sum = tokens.map(|tokens| before.saturating_add(tokens));
     });
     sum
+}
+
+/// Like [`text_bytes`], but counts long runs of the same byte for less, because tokenizers have
+/// tokens for them: up to 128 spaces or signs (OpenAI's o200k), up to 32 letters (Cohere, recorded).
+/// For a lower bound on the tokens of any text.
+pub(crate) fn dense_bytes(request: &ChatRequest) -> usize {
+    let [mut plain, mut letters, mut signs] = [0_usize; 3];
+    each_text(request, &mut |piece| {
+        let (Piece::Text(text) | Piece::Base64(text)) = piece;
+        let mut last = None;
+        for byte in text.bytes() {
+            match last {
+                Some(last) if last != byte => plain += 1,
+                None => plain += 1,
+                Some(_) if byte.is_ascii_alphanumeric() => letters += 1,
+                Some(_) => signs += 1,
+            }
+            last = Some(byte);
+        }
+    });
+    plain + (letters * 6 / 32) + (signs * 6 / 128)
 }
 
 fn each_text<'a>(request: &'a ChatRequest, note: &mut dyn FnMut(Piece<'a>)) {
@@ -219,12 +245,33 @@ mod tests {
                 Needs { schema: true, prompt_bytes: 10, ..none() },
             ),
             (hi().response_format(ResponseFormat::JsonObject), none()),
-            (hi().reasoning_effort(ReasoningEffort::Low), Needs { reasoning: true, ..none() }),
-            (hi().reasoning_effort(ReasoningEffort::None), none()),
+            (
+                hi().reasoning_effort(ReasoningEffort::Low),
+                Needs { reasoning: true, effort: Some(ReasoningEffort::Low), ..none() },
+            ),
+            (
+                hi().reasoning_effort(ReasoningEffort::None),
+                Needs { effort: Some(ReasoningEffort::None), ..none() },
+            ),
+            (hi().temperature(1.0).top_p(1.0), none()),
+            (hi().temperature(0.0), Needs { sampling: true, ..none() }),
+            (hi().top_p(0.5), Needs { sampling: true, ..none() }),
             (hi().max_price(cheap), none().max_price(cheap)),
             (hi().max_output_tokens(7), Needs { max_output: Some(7), ..none() }),
         ] {
             assert_eq!(Needs::of(&request), expected, "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_of_one_byte_weighs_less() {
+        for (text, expected) in [
+            ("abab", 4),
+            ("a\n        b", 4 + 7 * 6 / 128),
+            (&"a".repeat(3_201), 1 + 600),
+            (&" ".repeat(12_801), 1 + 600),
+        ] {
+            assert_eq!(dense_bytes(&text.into()), expected, "{text}");
         }
     }
 

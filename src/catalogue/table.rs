@@ -12,9 +12,10 @@
 //! - Tokens: `k` stands for 1,000 and `K` for 1,024. Without a third number, the input may fill the
 //!   window.
 //! - Abilities: `t`ools, several (`p`arallel) tool calls, a `s`chema for the answer, `r`easoning,
-//!   te`m`perature, `o`pen weights. In upper case: not. After `=` the efforts of reasoning: `n`one,
+//!   te`m`perature, `o`pen weights, OpenAI's `n`ewer parameters, a `b`udget for thinking (not: a
+//!   level). In upper case: not. After `=` the efforts of reasoning: `n`one,
 //!   m`i`nimal, `l`ow, `m`edium, `h`igh, `x`high, m`a`x. After `:` the API: `r`esponses,
-//!   `c`ompletions, `e`mbeddings.
+//!   `c`ompletions, `e`mbeddings; `?` is unknown, and no API is a chat.
 //! - Modalities besides text: `i`mages, `a`udio, `v`ideo, `d`ocuments; those of the answer after
 //!   `>`. A `?` marks a list that may lack some; a letter in upper case before it is ruled out.
 //! - Dates: of the release, `k` of the knowledge, `x` of the retirement; `-` is deprecated and `~` a
@@ -26,7 +27,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::OnceLock;
 
-use super::{Capabilities, Modality, Model, ModelApi, ModelDate, ModelStatus};
+use super::{Capabilities, Modality, Model, ModelApi, ModelDate, ModelStatus, Thinking};
 use crate::chat::{Provider, ReasoningEffort};
 
 const TABLE: &str = include_str!("table.txt");
@@ -149,12 +150,13 @@ fn number(text: &str) -> Option<u64> {
 fn read_abilities(text: &str, model: &mut Model) {
     let (text, api) = text.split_once(':').unwrap_or((text, ""));
     let (abilities, efforts) = text.split_once('=').unwrap_or((text, ""));
-    model.api = Some(match api {
-        "r" => ModelApi::Responses,
-        "c" => ModelApi::Completions,
-        "e" => ModelApi::Embeddings,
-        _ => ModelApi::Chat,
-    });
+    model.api = match api {
+        "r" => Some(ModelApi::Responses),
+        "c" => Some(ModelApi::Completions),
+        "e" => Some(ModelApi::Embeddings),
+        "?" => None,
+        _ => Some(ModelApi::Chat),
+    };
     for letter in abilities.bytes() {
         let can = Some(letter.is_ascii_lowercase());
         let capabilities = &mut model.capabilities;
@@ -165,6 +167,9 @@ fn read_abilities(text: &str, model: &mut Model) {
             b'r' => capabilities.reasoning = can,
             b'm' => capabilities.temperature = can,
             b'o' => model.open_weights = can,
+            b'n' => model.newer_parameters = can,
+            b'b' if can == Some(true) => model.thinking = Some(Thinking::Budget),
+            b'b' => model.thinking = Some(Thinking::Level),
             _ => {}
         }
     }

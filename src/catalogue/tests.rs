@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::chat::ReasoningEffort;
+use crate::family::Traits;
 
 fn found(provider: &str, model: &str) -> Option<String> {
     Catalogue::builtin().find(provider, model).map(|model| model.id.into_owned())
@@ -60,6 +61,92 @@ fn a_model_is_read_whole() {
     assert_eq!(model.retires.unwrap().to_string(), "2026-12-11");
     assert_eq!(model.successor.as_deref(), Some("gpt-5.6-sol"));
     assert_eq!(model.api, Some(ModelApi::Chat));
+}
+
+#[test]
+fn what_a_request_depends_on_is_read() {
+    use ReasoningEffort::{High, Low, Medium};
+    for (provider, name, api, newer, thinking, efforts) in [
+        ("openai", "gpt-4.1", Some(ModelApi::Chat), Some(false), None, &[][..]),
+        // No source names its API.
+        ("openai", "gpt-4o", None, Some(false), None, &[]),
+        ("openai", "o1-pro", Some(ModelApi::Responses), Some(true), None, &[Low, Medium, High]),
+        ("openai", "davinci-002", Some(ModelApi::Completions), None, None, &[]),
+        ("openai", "text-embedding-3-small", Some(ModelApi::Embeddings), None, None, &[]),
+        ("anthropic", "claude-haiku-4-5", Some(ModelApi::Chat), None, Some(Thinking::Budget), &[]),
+    ] {
+        let model = Catalogue::builtin().find(provider, name).unwrap();
+        let found = (model.api, model.newer_parameters, model.thinking, &model.efforts[..]);
+        assert_eq!(found, (api, newer, thinking, efforts), "{name}");
+    }
+    let opus = Catalogue::builtin().find("anthropic", "claude-opus-4-8").unwrap();
+    assert_eq!(opus.thinking, Some(Thinking::Level));
+}
+
+#[test]
+fn the_catalogue_and_the_names_differ_only_where_the_catalogue_knows_better() {
+    let catalogue = Catalogue::builtin();
+    let mut differences = Vec::new();
+    for provider in ["openai", "azure", "anthropic", "bedrock", "vertex"] {
+        for model in
+            catalogue.models(provider).filter(|model| model.api != Some(ModelApi::Embeddings))
+        {
+            let guessed = Traits::of_name(&model.id);
+            let known = model.traits(guessed);
+            for (what, differs) in [
+                ("api", known.api != guessed.api),
+                ("parameters", known.newer_parameters != guessed.newer_parameters),
+                ("thinking", known.thinking != guessed.thinking),
+            ] {
+                if differs {
+                    differences.push(format!("{provider}/{} {what}", model.id));
+                }
+            }
+        }
+    }
+    assert_eq!(
+        differences,
+        [
+            // They reason, which their names do not show.
+            "openai/chat-latest parameters",
+            "openai/computer-use-preview parameters",
+            "openai/computer-use-preview-2025-03-11 parameters",
+            "openai/daybreak-blue-latest parameters",
+            "openai/daybreak-red-latest parameters",
+            "openai/gpt-5-chat parameters",
+            "openai/gpt-5-chat-latest parameters",
+            // Chat Completions serves them too.
+            "openai/gpt-5.6-cyber api",
+            "openai/gpt-6-cyber api",
+            "openai/gpt-daybreak-blue-latest parameters",
+            "openai/gpt-daybreak-red-latest parameters",
+            "azure/chat-latest parameters",
+            "azure/computer-use-preview parameters",
+            "azure/gpt-5-chat parameters",
+            // Bedrock has one way to call a model, whatever this says.
+            "bedrock/global.openai.gpt-5.4 api",
+            "bedrock/global.openai.gpt-5.5 api",
+            "bedrock/us.openai.gpt-5.4 api",
+            "bedrock/us.openai.gpt-5.5 api",
+        ]
+    );
+}
+
+#[test]
+fn what_a_program_sets_wins_over_the_name() {
+    let mut model = Model::new("openai", "o3-mini");
+    model.newer_parameters = Some(false);
+    model.api = Some(ModelApi::Responses);
+    model.thinking = Some(Thinking::Budget);
+    model.efforts = vec![ReasoningEffort::Low];
+    let catalogue = Catalogue::builtin().set(model);
+    let found = catalogue.find("openai", "o3-mini").unwrap();
+    let traits = found.traits(Traits::of_name("o3-mini"));
+    assert!(!traits.newer_parameters && !traits.encrypted_reasoning && traits.always_thinks);
+    assert_eq!((traits.api, traits.thinking), (ModelApi::Responses, Some(Thinking::Budget)));
+    let own = catalogue.find_own("openai", "o3-mini-2031-01-31").unwrap();
+    assert_eq!((own.efforts.len(), own.capabilities), (1, Capabilities::default()));
+    assert!(catalogue.find_own("openai", "gpt-4o").is_none());
 }
 
 #[test]

@@ -23,6 +23,9 @@ pub(crate) struct ProviderSettings {
     pub(crate) base: Url,
     /// How model names look at this address, which may not be the provider's own.
     pub(crate) model_names: ModelNames,
+    /// Whether the base URL is the built-in one of the provider, so that the models there are those
+    /// of the catalogue.
+    pub(crate) is_own_address: bool,
     pub(crate) headers: HeaderList,
     /// The betas of every request to Anthropic. They are not among the headers, because a request
     /// may add its own.
@@ -103,6 +106,7 @@ impl ProviderConfig {
     ) -> Result<ProviderSettings, Vec<String>> {
         let mut profile =
             profile(self.provider, self.profile, profiles).map_err(|text| vec![text])?;
+        let is_builtin = has_usual_address(&profile);
         let mut problems: Vec<_> = self.limits.problems().collect();
         let timeouts = self.limits.over(timeouts);
         if self.price_provider.as_deref().is_some_and(|name| name.trim().is_empty()) {
@@ -261,6 +265,7 @@ impl ProviderConfig {
 
         match base {
             Some(base) if problems.is_empty() => Ok(ProviderSettings {
+                is_own_address: is_builtin && is_own_address(&base, &profile),
                 model_names: match profile.model_names {
                     ModelNames::Plain if !is_own_address(&base, &profile) => ModelNames::Slashes,
                     names => names,

@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<Tls>,
     pub(crate) root_files: RootFiles,
     pub(crate) catalogue: Catalogue,
+    /// Whether calls are checked against the catalogue: where set, at every address.
+    pub(crate) check_models: Option<bool>,
     pub(crate) costs: CostTracker,
     pub(crate) observers: Observers,
     pub(crate) metrics: bool,
@@ -169,6 +171,7 @@ impl ClientBuilder {
                     tls: self.tls,
                     root_files,
                     catalogue: self.catalogue,
+                    check_models: self.check_models,
                     costs,
                     observers: Observers::new(self.observers),
                     metrics: self.metrics,

@@ -91,7 +91,7 @@ impl<'a> Encoded<'a> {
     ///
     /// Those of encoding.
     pub(crate) fn limit_output(&mut self, tokens: u32) -> Result<(), Error> {
-        let path = (self.wire.format().output_limit)(self.target.model, self.target.dialect);
+        let path = (self.wire.format().output_limit)(self.target);
         match output_limit(&self.body, self.output_limits()) {
             Some(stated) if stated == u64::from(tokens) => {}
             // The common case: the serialized body stays as it is.

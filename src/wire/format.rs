@@ -4,7 +4,6 @@ use serde_json::{Map, Value};
 
 use super::framing::Framing;
 use super::measure::Prompt;
-use super::openai_chat::Dialect;
 use super::stream::{SizeLimit, Step};
 use super::{Decoded, Delivery, Failure, Target};
 use crate::chat::{ChatRequest, Provider, StreamEvent, Usage};
@@ -30,7 +29,7 @@ pub(in crate::wire) struct WireFormat {
     /// The members that can limit the output of one choice.
     pub(in crate::wire) output_limits: &'static [Path],
     /// Returns the one of them to use for a model.
-    pub(in crate::wire) output_limit: fn(model: &str, dialect: &Dialect) -> Path,
+    pub(in crate::wire) output_limit: fn(target: Target<'_>) -> Path,
     /// Measures the most that a body can use.
     pub(in crate::wire) measure: Measure,
     /// Decodes the body of a successful response, or returns the failure that it reports.

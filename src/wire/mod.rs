@@ -48,6 +48,7 @@ use std::time::Duration;
 
 use crate::chat::{ChatRequest, ChatResponse, Format, Provenance, Provider};
 use crate::error::{Error, RateLimit};
+use crate::family::{ModelApi, Traits};
 use crate::header::HeaderValue;
 use crate::key::Secrets;
 use crate::unseen;
@@ -71,10 +72,18 @@ const MAX_PARTS: usize = 10_000;
 pub(crate) struct Target<'a> {
     pub(crate) provider: &'a Provider,
     pub(crate) model: &'a str,
+    /// What is known about the model; encoders ask this, not the name.
+    pub(crate) traits: Traits,
     pub(crate) dialect: &'a Dialect,
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
+    /// A model that the catalogue does not know.
+    #[cfg(test)]
+    pub(crate) fn of(provider: &'a Provider, model: &'a str, dialect: &'a Dialect) -> Self {
+        Self { provider, model, traits: Traits::of_name(model), dialect }
+    }
+
     /// Returns true if the request may include content that this provider sent in this format.
     fn sent(&self, provenance: &Provenance, format: Format) -> bool {
         provenance.allows(self.provider, format)
@@ -84,33 +93,33 @@ impl Target<'_> {
 #[cfg(test)]
 impl<'a> Target<'a> {
     /// OpenAI itself.
-    pub(crate) const fn openai(model: &'a str) -> Self {
-        Self { provider: &Provider::OPENAI, model, dialect: &Dialect::OPENAI }
+    pub(crate) fn openai(model: &'a str) -> Self {
+        Self::of(&Provider::OPENAI, model, &Dialect::OPENAI)
     }
 
     /// Anthropic itself.
-    pub(crate) const fn anthropic(model: &'a str) -> Self {
-        Self { provider: &Provider::ANTHROPIC, model, dialect: &Dialect::OPENAI }
+    pub(crate) fn anthropic(model: &'a str) -> Self {
+        Self::of(&Provider::ANTHROPIC, model, &Dialect::OPENAI)
     }
 
     /// Amazon Bedrock.
-    pub(crate) const fn bedrock(model: &'a str) -> Self {
-        Self { provider: &Provider::BEDROCK, model, dialect: &Dialect::OPENAI }
+    pub(crate) fn bedrock(model: &'a str) -> Self {
+        Self::of(&Provider::BEDROCK, model, &Dialect::OPENAI)
     }
 
     /// Cohere itself.
-    pub(crate) const fn cohere(model: &'a str) -> Self {
-        Self { provider: &Provider::COHERE, model, dialect: &Dialect::OPENAI }
+    pub(crate) fn cohere(model: &'a str) -> Self {
+        Self::of(&Provider::COHERE, model, &Dialect::OPENAI)
     }
 
     /// Google itself.
-    pub(crate) const fn gemini(model: &'a str) -> Self {
-        Self { provider: &Provider::GEMINI, model, dialect: &Dialect::OPENAI }
+    pub(crate) fn gemini(model: &'a str) -> Self {
+        Self::of(&Provider::GEMINI, model, &Dialect::OPENAI)
     }
 
     /// Ollama itself.
-    pub(crate) const fn ollama(model: &'a str) -> Self {
-        Self { provider: &Provider::OLLAMA, model, dialect: &Dialect::OPENAI }
+    pub(crate) fn ollama(model: &'a str) -> Self {
+        Self::of(&Provider::OLLAMA, model, &Dialect::OPENAI)
     }
 }
 
@@ -225,10 +234,10 @@ impl Wire {
         }
     }
 
-    /// Returns the endpoint for a chat with this model.
-    pub(crate) fn chat(format: Format, model: &str) -> Self {
+    /// Returns the endpoint for a chat with a model that is called in this way.
+    pub(crate) fn chat(format: Format, model: &str, api: ModelApi) -> Self {
         match format {
-            Format::OpenAiChat if openai_completions::serves(model) => Self::OpenAiCompletions,
+            Format::OpenAiChat if api == ModelApi::Completions => Self::OpenAiCompletions,
             Format::OpenAiChat => Self::OpenAiChat,
             Format::OpenAiResponses => Self::OpenAiResponses,
             Format::Anthropic => Self::Anthropic,

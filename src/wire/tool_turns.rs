@@ -125,15 +125,17 @@ mod tests {
         Message::user("secret")
     }
 
-    const WIRES: [(Wire, Target<'static>); 7] = [
-        (Wire::OpenAiChat, Target::openai("m")),
-        (Wire::Anthropic, Target::anthropic("m")),
-        (Wire::OpenAiResponses, Target::openai("m")),
-        (Wire::Gemini, Target::gemini("m")),
-        (Wire::Cohere, Target::cohere("m")),
-        (Wire::Ollama, Target::ollama("m")),
-        (Wire::Bedrock, Target::bedrock("m")),
-    ];
+    fn wires() -> [(Wire, Target<'static>); 7] {
+        [
+            (Wire::OpenAiChat, Target::openai("m")),
+            (Wire::Anthropic, Target::anthropic("m")),
+            (Wire::OpenAiResponses, Target::openai("m")),
+            (Wire::Gemini, Target::gemini("m")),
+            (Wire::Cohere, Target::cohere("m")),
+            (Wire::Ollama, Target::ollama("m")),
+            (Wire::Bedrock, Target::bedrock("m")),
+        ]
+    }
 
     #[test]
     fn calls_without_results_and_results_without_calls_are_rejected() {
@@ -157,7 +159,7 @@ mod tests {
             (vec![hi().with(ToolResult::new("b", "x"))], no_call),
         ] {
             let request = ChatRequest::new(messages);
-            for (wire, target) in WIRES {
+            for (wire, target) in wires() {
                 let error = wire.body(&request, target, Delivery::Whole).unwrap_err();
                 assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
                 assert!(error.message().contains(expected), "{wire:?} {error}");
@@ -185,7 +187,7 @@ mod tests {
             let encode = |(wire, target): (Wire, Target<'_>)| {
                 Value::from(wire.body(&request, target, Delivery::Whole).unwrap())
             };
-            for wire in [WIRES[0], WIRES[4]] {
+            for wire in [wires()[0], wires()[4]] {
                 let body = encode(wire);
                 let roles: Vec<_> = body["messages"].as_array().unwrap().iter().collect();
                 let roles = roles.iter().map(|message| message["role"].as_str().unwrap());
@@ -197,19 +199,19 @@ mod tests {
                 assert_eq!(results, ["a", "b"]);
             }
 
-            let body = encode(WIRES[1]);
+            let body = encode(wires()[1]);
             let blocks = body["messages"][2]["content"].as_array().unwrap();
             let kinds: Vec<_> = blocks.iter().map(|block| &block["type"]).collect();
             assert_eq!(kinds, ["tool_result", "tool_result", "text"]);
 
-            let body = encode(WIRES[2]);
+            let body = encode(wires()[2]);
             let items = body["input"].as_array().unwrap();
             let items = items.iter().filter(|item| item["role"] != "system");
             let ids: Vec<_> = items.map(|item| item["call_id"].as_str()).collect();
             let [a, b] = [Some("a"), Some("b")];
             assert_eq!(ids[1..], [a, b, a, b, None]);
 
-            let body = encode(WIRES[3]);
+            let body = encode(wires()[3]);
             let parts = body["contents"][2]["parts"].as_array().unwrap();
             let ids: Vec<_> =
                 parts.iter().map(|it| it["functionResponse"]["id"].as_str()).collect();

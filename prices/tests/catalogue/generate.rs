@@ -36,6 +36,11 @@ pub(crate) fn table(models_dev: &str, litellm: &str) -> String {
          (github.com/BerriAI/litellm), both under the MIT License, whose text is in LICENSE-MIT\n",
         MODELS_DEV.1, MODELS_DEV.0, LITELLM.0, LITELLM.1,
     );
+    let openai = SOURCES.iter().find(|source| source.provider == "openai").expect("OpenAI");
+    let openais: BTreeSet<String> = models(openai, &models_dev, &litellm)
+        .into_iter()
+        .map(|(name, _)| name.to_lowercase())
+        .collect();
     for source in &SOURCES {
         let models = models(source, &models_dev, &litellm);
         if models.is_empty() {
@@ -48,7 +53,8 @@ pub(crate) fn table(models_dev: &str, litellm: &str) -> String {
             .collect();
         write!(table, "\n[{}|{}]\n", source.provider, same.join(" ")).expect("writing");
         for (name, listed) in models {
-            table.push_str(&line(source.provider, &name, listed));
+            let is_openais = openais.contains(&name.to_lowercase());
+            table.push_str(&line(source.provider, &name, listed, is_openais));
             table.push('\n');
         }
     }
@@ -81,7 +87,7 @@ pub(crate) fn models(
             if !is_own || name.is_empty() || is_variant(source.provider, name) {
                 continue;
             }
-            let Some(facts) = of_litellm(model, own) else { continue };
+            let Some(facts) = of_litellm(name, model, own) else { continue };
             let entry = listed.entry(name.to_lowercase());
             let (_, entry) = entry.or_insert_with(|| (name.to_owned(), Listed::default()));
             entry.litellm.get_or_insert(facts);
@@ -111,9 +117,15 @@ fn is_variant(provider: &str, name: &str) -> bool {
     }
 }
 
-fn line(provider: &str, name: &str, listed: Listed) -> String {
+/// `is_openais` if the model is one of OpenAI's own, which its provider may be too.
+fn line(provider: &str, name: &str, listed: Listed, is_openais: bool) -> String {
     assert!(!name.contains(['|', '\n', ' ']), "a name with a separator: {name:?}");
-    let facts = merged(listed.models_dev, listed.litellm, priced_window(provider, name));
+    let mut facts = merged(listed.models_dev, listed.litellm, priced_window(provider, name));
+    if matches!(provider, "openai" | "azure") && is_openais {
+        facts.set_openai(name);
+    } else if facts.kind == Kind::ChatByName {
+        facts.kind = Kind::Chat;
+    }
     let mut fields = [
         name.to_owned(),
         [facts.context_window, facts.max_output, facts.max_input].map(number).join(" "),
@@ -153,6 +165,8 @@ fn capabilities(facts: &Facts) -> String {
         ('r', facts.reasoning),
         ('m', facts.temperature),
         ('o', facts.open_weights),
+        ('n', facts.newer_parameters),
+        ('b', facts.thinking_budget),
     ] {
         match is {
             Some(true) => written.push(letter),
@@ -160,16 +174,17 @@ fn capabilities(facts: &Facts) -> String {
             None => {}
         }
     }
-    match facts.kind {
-        Kind::Chat => {}
-        Kind::Responses => written.push_str(":r"),
-        Kind::Completions => written.push_str(":c"),
-        Kind::Embedding => written.push_str(":e"),
-    }
     if !facts.efforts.is_empty() {
         written.push('=');
         written.extend(facts.efforts.iter().map(|at| EFFORTS[*at].1));
     }
+    written.push_str(match facts.kind {
+        Kind::Chat => "",
+        Kind::ChatByName => ":?",
+        Kind::Responses => ":r",
+        Kind::Completions => ":c",
+        Kind::Embedding => ":e",
+    });
     written
 }
 

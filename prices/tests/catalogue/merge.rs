@@ -21,6 +21,10 @@ pub(crate) struct Facts {
     pub(crate) reasoning: Option<bool>,
     pub(crate) temperature: Option<bool>,
     pub(crate) open_weights: Option<bool>,
+    /// Whether it takes OpenAI's newer parameters.
+    pub(crate) newer_parameters: Option<bool>,
+    /// Whether thinking takes a budget of tokens, not a level.
+    pub(crate) thinking_budget: Option<bool>,
     /// In the order of `EFFORTS`; empty if no source says.
     pub(crate) efforts: BTreeSet<usize>,
     /// Letters of `MODALITIES`.
@@ -42,6 +46,8 @@ pub(crate) struct Facts {
 pub(crate) enum Kind {
     #[default]
     Chat,
+    /// A chat, in an API that no source names.
+    ChatByName,
     /// A chat that OpenAI serves only in the Responses API.
     Responses,
     /// Legacy text completions only.
@@ -102,7 +108,7 @@ pub(crate) fn of_models_dev(model: &Value) -> Option<Facts> {
         knowledge: text("knowledge"),
         released: text("release_date"),
         status,
-        kind: if is_embedding { Kind::Embedding } else { Kind::Chat },
+        kind: if is_embedding { Kind::Embedding } else { Kind::ChatByName },
         input_is_complete: true,
         input,
         output,
@@ -111,7 +117,13 @@ pub(crate) fn of_models_dev(model: &Value) -> Option<Facts> {
 }
 
 /// Reads a model of LiteLLM. `None` for what the crate cannot call.
-pub(crate) fn of_litellm(model: &Value, names: impl Fn(&str) -> String) -> Option<Facts> {
+pub(crate) fn of_litellm(
+    name: &str,
+    model: &Value,
+    names: impl Fn(&str) -> String,
+) -> Option<Facts> {
+    // The names of other providers have a prefix.
+    let is_claude = name.starts_with("claude");
     let endpoints: Vec<&str> = model["supported_endpoints"]
         .as_array()
         .into_iter()
@@ -121,6 +133,7 @@ pub(crate) fn of_litellm(model: &Value, names: impl Fn(&str) -> String) -> Optio
     let has = |end: &str| endpoints.contains(&end);
     let kind = match model["mode"].as_str() {
         Some("chat") if has("/v1/responses") && !has("/v1/chat/completions") => Kind::Responses,
+        Some("chat") if endpoints.is_empty() => Kind::ChatByName,
         Some("chat") => Kind::Chat,
         Some("responses") => Kind::Responses,
         Some("completion") => Kind::Completions,
@@ -168,6 +181,12 @@ pub(crate) fn of_litellm(model: &Value, names: impl Fn(&str) -> String) -> Optio
             efforts.insert(at);
         }
     }
+    // At Anthropic, LiteLLM marks the Claudes with adaptive thinking. Elsewhere it says nothing of
+    // some.
+    let thinking_budget = match flag("supports_adaptive_thinking") {
+        Some(adaptive) => Some(!adaptive),
+        None => (is_claude && flag("supports_reasoning") == Some(true)).then_some(true),
+    };
     let retires = model["deprecation_date"].as_str().map(str::to_owned);
     Some(Facts {
         max_input: tokens("max_input_tokens"),
@@ -177,6 +196,7 @@ pub(crate) fn of_litellm(model: &Value, names: impl Fn(&str) -> String) -> Optio
         schema: flag("supports_response_schema"),
         reasoning: flag("supports_reasoning"),
         temperature: flag("supports_sampling_params"),
+        thinking_budget,
         efforts,
         input,
         not_input,
@@ -187,6 +207,22 @@ pub(crate) fn of_litellm(model: &Value, names: impl Fn(&str) -> String) -> Optio
         successor: model["successor_model"].as_str().map(names),
         ..Facts::default()
     })
+}
+
+impl Facts {
+    /// Sets what holds for OpenAI's own models: those that reason reject `max_tokens` (its API
+    /// reference, `max_tokens`: "not compatible with o-series models") and take instructions from
+    /// the role `developer` ("With o1 models and newer, `developer` messages replace the previous
+    /// `system` messages"). The o-series has three efforts (`reasoning_effort`: "All models before
+    /// gpt-5.1 … do not support none", and `minimal` came with gpt-5).
+    pub(crate) fn set_openai(&mut self, name: &str) {
+        if self.kind != Kind::Embedding && self.kind != Kind::Completions {
+            self.newer_parameters = self.reasoning;
+        }
+        if name.starts_with('o') && self.reasoning == Some(true) && self.efforts.is_empty() {
+            self.efforts = BTreeSet::from([2, 3, 4]);
+        }
+    }
 }
 
 /// Puts both together.
@@ -221,12 +257,17 @@ fn both(ours: Facts, theirs: Facts) -> Facts {
         reasoning: either(ours.reasoning, theirs.reasoning),
         temperature: either(ours.temperature, theirs.temperature),
         open_weights: ours.open_weights,
+        newer_parameters: None,
+        thinking_budget: theirs.thinking_budget,
         efforts: theirs.efforts,
         input: &ours.input | &theirs.input,
         not_input: BTreeSet::new(),
         input_is_complete: true,
         output: &ours.output | &theirs.output,
-        kind: theirs.kind,
+        kind: match theirs.kind {
+            Kind::ChatByName => ours.kind,
+            kind => kind,
+        },
         knowledge: ours.knowledge,
         released: ours.released,
         status: ours.status,

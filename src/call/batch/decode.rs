@@ -143,7 +143,8 @@ impl Service {
         let headers = HeaderFields::default();
         let reply = reply(status, body, &headers);
         let secrets = &self.endpoint.settings.secrets;
-        let target = Target { endpoint: self.endpoint.clone(), model: known.part.model.clone() };
+        let settings = &self.caller.settings;
+        let target = Target::new(self.endpoint.clone(), &known.part.model, settings);
         let format = embed::format(&target)
             .map_err(|error| wire::Failure::protocol(error.message().to_owned()))?;
         let (texts, dimensions) = known.item.and_then(|item| item.texts).unwrap_or_else(|| {

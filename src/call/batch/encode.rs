@@ -7,7 +7,7 @@ use crate::batch::{BatchEndpoint, BatchRequest};
 use crate::call::admission::{Admission, admit};
 use crate::call::chat::{self, Chat};
 use crate::call::target::{self, Target};
-use crate::call::{embed, input_only};
+use crate::call::{embed, fitness, input_only};
 use crate::chat::ChatRequest;
 use crate::cost::Reservation;
 use crate::embed::EmbedRequest;
@@ -44,7 +44,9 @@ impl Service {
     fn encode_chat(&self, request: &ChatRequest) -> Result<Encoded, Error> {
         let target = self.target(chat::options(request).asked)?;
         let delivery = Delivery::Whole;
-        let wire = Chat { request, completion: false, delivery }.wire(&target)?;
+        let chat = Chat { request, completion: false, delivery };
+        let wire = chat.wire(&target)?;
+        fitness::check(&self.caller, &chat, &target)?;
         let endpoint = match wire {
             Wire::OpenAiCompletions => BatchEndpoint::Completions,
             Wire::OpenAiResponses => BatchEndpoint::Responses,

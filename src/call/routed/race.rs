@@ -8,6 +8,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::fitness;
 use super::{Leg, Routed, measured};
 use crate::call::operation::{Measurable, Operation};
 use crate::call::room;
@@ -128,6 +129,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
     {
         let target = leg.prepared.target.clone();
         self.observed.moved_to(&target.endpoint.server, &target.model, at);
+        fitness::warn(&target, self.observed);
         let cancel = CancelToken::child_of(self.limits.bounds.cancel.as_ref());
         let limits = self.limits.of_attempt_at(self.options, &target.endpoint.settings.timeouts);
         let work = Work {

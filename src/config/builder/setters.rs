@@ -280,6 +280,19 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets whether a call that its model certainly cannot serve is refused before it is sent. The
+    /// error says why, and names models that can serve the call. Default: calls to a provider's own
+    /// address are checked against the built-in [`Catalogue`]. Behind another base URL, a model of
+    /// the same name may be another model, so only what your program set with
+    /// [`catalogue`](Self::catalogue) counts there.
+    ///
+    /// With true, calls behind every base URL are checked, such as those to a proxy in front of the
+    /// provider. With false, no call is. [Routes](Self::route) skip targets by the same rules.
+    pub fn check_models(mut self, check: bool) -> Self {
+        self.check_models = Some(check);
+        self
+    }
+
     /// Adds limits on requests and tokens per minute and on calls in flight. All limits that apply
     /// to a call must have room for it. Default: none.
     pub fn limits(mut self, limits: Limits) -> Self {

@@ -1,6 +1,6 @@
 //! Finds a provider by its base URL.
 
-use super::pattern;
+use crate::wildcard;
 
 /// The host of a URL and the segments of its path.
 pub(super) struct Address<'a> {
@@ -27,9 +27,9 @@ impl<'a> Address<'a> {
     pub(super) fn is_below(&self, pattern: &str) -> bool {
         let (host, path) = pattern.split_once('/').unwrap_or((pattern, ""));
         let mut segments = self.path.split('/').filter(|segment| !segment.is_empty());
-        pattern::matches(host, &self.host)
+        wildcard::matches(host, &self.host)
             && path.split('/').filter(|wanted| !wanted.is_empty()).all(|wanted| {
-                segments.next().is_some_and(|segment| pattern::matches(wanted, segment))
+                segments.next().is_some_and(|segment| wildcard::matches(wanted, segment))
             })
     }
 }

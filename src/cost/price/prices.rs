@@ -158,6 +158,15 @@ impl Prices {
         price
     }
 
+    /// The price that the program has set for a model, without the built-in table.
+    pub(crate) fn find_set(&self, provider: &str, model: &str) -> Option<Arc<Price>> {
+        let price = self.find(provider, model)?;
+        let set = Self::new(false, self.inner.custom.clone()).find(provider, model);
+        let builtin = || Self::builtin().find(provider, model);
+        // It may have been set under another of the model's names.
+        set.or_else(|| (builtin().as_ref() != Some(&price)).then_some(price))
+    }
+
     /// Looks up names that are already in lower case.
     fn look_up(&self, provider: &str, model: &str) -> Option<Arc<Price>> {
         let custom = |provider: &str, model: &str| self.inner.custom.get(provider, model).cloned();

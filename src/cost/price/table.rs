@@ -22,6 +22,7 @@ use std::sync::OnceLock;
 use super::address::Address;
 use super::rates::{per_piece, per_token};
 use super::{Money, Period, Price, Rates, Sheet, When, day, pattern};
+use crate::wildcard;
 
 const TABLE: &str = include_str!("table.txt");
 
@@ -73,7 +74,7 @@ pub(super) fn section(provider: &str) -> Option<&'static Section> {
         section
             .aliases
             .split(' ')
-            .any(|alias| !alias.is_empty() && pattern::matches(alias, provider))
+            .any(|alias| !alias.is_empty() && wildcard::matches(alias, provider))
     };
     sections().iter().find(named).or_else(|| sections().iter().find(known))
 }
@@ -132,7 +133,7 @@ impl Entry {
     fn matches(&self, model: &str) -> bool {
         self.patterns.split(' ').any(|pattern| match pattern {
             "" | "=" => pattern::fold(self.name) == model,
-            _ => pattern::matches(pattern, model),
+            _ => wildcard::matches(pattern, model),
         })
     }
 

@@ -67,7 +67,9 @@ mod tests {
     use crate::chat::{CacheTtl, Format, Image, Opaque, Provenance};
     use serde_json::json;
 
-    const TARGET: Target<'static> = Target::anthropic("m");
+    fn target() -> Target<'static> {
+        Target::anthropic("m")
+    }
 
     #[test]
     fn calls_go_back_with_all_their_members() {
@@ -90,15 +92,16 @@ mod tests {
                 json!({"type": "tool_use", "id": "t1", "name": "f", "input": {}}),
             ),
         ] {
-            assert_eq!(tool_use(&call, TARGET).unwrap(), expected);
+            assert_eq!(tool_use(&call, target()).unwrap(), expected);
         }
     }
 
     #[test]
     fn truncated_calls_and_foreign_ids_become_valid_input() {
         let call =
-            tool_use(&ToolCall::new("functions.weather:0", "weather", "{\"city\": \"Os"), TARGET);
-        let result = tool_result(&ToolResult::error("functions.weather:0", "bad"), TARGET).unwrap();
+            tool_use(&ToolCall::new("functions.weather:0", "weather", "{\"city\": \"Os"), target());
+        let result =
+            tool_result(&ToolResult::error("functions.weather:0", "bad"), target()).unwrap();
         let call = call.unwrap();
         assert_eq!(call["input"], json!({"invalid_arguments": "{\"city\": \"Os"}));
         let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -130,8 +133,8 @@ mod tests {
             ),
         ] {
             let part = Part::from(result);
-            assert_eq!(block::encode(&part, Role::Tool, TARGET).unwrap(), Some(expected.clone()));
-            assert_eq!(block::encode(&part, Role::User, TARGET).unwrap(), Some(expected));
+            assert_eq!(block::encode(&part, Role::Tool, target()).unwrap(), Some(expected.clone()));
+            assert_eq!(block::encode(&part, Role::User, target()).unwrap(), Some(expected));
         }
     }
 }

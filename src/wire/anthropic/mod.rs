@@ -59,7 +59,7 @@ pub(super) static MESSAGES: WireFormat = WireFormat {
     encode,
     betas: betas::header,
     output_limits: &[&["max_tokens"], &["max_completion_tokens"]],
-    output_limit: |_, _| &["max_tokens"],
+    output_limit: |_| &["max_tokens"],
     measure: |body, limits| Prompt::anthropic(body, limits),
     decode,
     framing: Framing::Events,

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::ReasoningEffort;
 use crate::error::Error;
+use crate::family::Thinking;
 use crate::wire::Target;
 use crate::wire::openai_chat::ReasoningControl;
 
@@ -48,7 +49,7 @@ pub(in crate::wire) fn write(
         json!({"type": "enabled"})
     } else if control == ReasoningControl::AdaptiveThinking {
         json!({"type": "adaptive"})
-    } else if is_adaptive(target.model) {
+    } else if target.traits.thinking == Some(Thinking::Level) {
         if effort == ReasoningEffort::Minimal {
             return Err(Error::invalid_request(
                 "Anthropic has no reasoning effort \"minimal\"; use \"low\" or more",
@@ -83,23 +84,6 @@ fn budget(effort: ReasoningEffort, max_tokens: u32) -> Result<u32, Error> {
     Ok(budget)
 }
 
-/// Returns true if a model supports adaptive thinking: Claude 4.6 and later, and Claudes without a
-/// version in their name, which are assumed to be later. Names can have prefixes, dates and dots
-/// (`us.anthropic.claude-opus-4-6-v1`, `claude-3.7-sonnet`, `claude-opus-4-1@20250805`).
-fn is_adaptive(model: &str) -> bool {
-    let model = model.to_ascii_lowercase();
-    let Some((_, rest)) = model.split_once("claude") else {
-        return false;
-    };
-    let mut words = rest.split(|character: char| !character.is_ascii_alphanumeric());
-    let number = |word: &str| word.parse::<u8>().ok().filter(|_| word.len() <= 2);
-    let Some(major) = words.by_ref().find_map(number) else {
-        return true;
-    };
-    let minor = words.next().and_then(number).unwrap_or(0);
-    (major, minor) >= (4, 6)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,37 +92,6 @@ mod tests {
         let (mut body, mut output) = (Map::new(), Map::new());
         write(effort, Target::anthropic(model), max_tokens, &mut body, &mut output)?;
         Ok(json!({"thinking": body["thinking"], "effort": output.get("effort")}))
-    }
-
-    #[test]
-    fn the_form_follows_the_models_version() {
-        for (model, adaptive) in [
-            ("claude-opus-4-6", true),
-            ("claude-sonnet-4-6", true),
-            ("us.anthropic.claude-opus-4-6-v1", true),
-            ("anthropic/claude-opus-4.7", true),
-            ("claude-opus-4-8-20260528", true),
-            ("claude-sonnet-5", true),
-            ("claude-fable-5", true),
-            ("claude-mythos-preview", true),
-            ("Claude-Opus-Latest", true),
-            ("claude-opus-10-1", true),
-            ("claude-haiku-4-5", false),
-            ("claude-sonnet-4-5-20250929", false),
-            ("claude-opus-4-1@20250805", false),
-            ("claude-sonnet-4-20250514", false),
-            ("anthropic.claude-sonnet-4-20250514-v1:0", false),
-            ("claude-sonnet-4-0", false),
-            ("claude-4-sonnet-20250514", false),
-            ("claude-3.7-sonnet", false),
-            ("claude-3-7-sonnet-latest", false),
-            ("claude-instant-1.2", false),
-            ("claude-v2:1", false),
-            ("MiniMax-M2", false),
-            ("", false),
-        ] {
-            assert_eq!(is_adaptive(model), adaptive, "{model}");
-        }
     }
 
     #[test]

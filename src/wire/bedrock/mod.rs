@@ -53,7 +53,7 @@ pub(super) static CONVERSE: WireFormat = WireFormat {
     encode: encode::encode,
     betas: encode::betas,
     output_limits: &[&["inferenceConfig", "maxTokens"]],
-    output_limit: |_, _| &["inferenceConfig", "maxTokens"],
+    output_limit: |_| &["inferenceConfig", "maxTokens"],
     measure: |body, limits| Prompt::bedrock(body, limits),
     decode: decode::decode,
     framing: Framing::Binary,

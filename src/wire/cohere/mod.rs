@@ -52,7 +52,7 @@ pub(super) static CHAT: WireFormat = WireFormat {
     encode: encode::encode,
     betas: no_betas,
     output_limits: &[&["max_tokens"]],
-    output_limit: |_, _| &["max_tokens"],
+    output_limit: |_| &["max_tokens"],
     measure: |body, limits| Prompt::cohere(body, limits),
     decode: decode::decode,
     framing: Framing::Events,

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value};
 
-use super::model::{self, Family};
 use super::part::{self, Names, Parts};
 use super::{SIGNATURE, Service};
 use crate::chat::{Message, Part, Role};
@@ -74,12 +73,12 @@ pub(super) fn write(
     if contents.iter().all(|content| content.role == "model") {
         return Err(validate::no_user_message());
     }
-    if model::is_gemma(target.model) {
+    if !target.traits.system_instruction {
         if let Some(first) = contents.iter_mut().find(|content| content.role == "user") {
             first.parts.said.splice(0..0, system.drain(..));
         }
     }
-    if Family::of(target.model) == Family::From3 {
+    if target.traits.gemini_3 == Some(true) {
         sign(&mut contents);
     }
     let contents: Vec<_> = contents.into_iter().map(|content| content.written(service)).collect();

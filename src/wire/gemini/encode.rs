@@ -91,7 +91,7 @@ fn generation(request: &ChatRequest, target: Target<'_>) -> Result<Map<String, V
         response_format(format, &mut config)?;
     }
     if let Some(effort) = request.reasoning_effort {
-        if let Some(thinking) = thinking::config(effort, target.model, request.max_output_tokens)? {
+        if let Some(thinking) = thinking::config(effort, target, request.max_output_tokens)? {
             config.insert("thinkingConfig".into(), thinking);
         }
     }

@@ -14,7 +14,6 @@
 //!   parts.rs         parts of the wire format → parts of a message
 //!   usage.rs         token counts
 //!   beside.rs        members beside an answer
-//! model.rs         the family in a model's name
 //! service.rs       how the Gemini API and Vertex AI differ
 //! ```
 //!
@@ -29,7 +28,6 @@ mod contents;
 mod decode;
 mod encode;
 mod media;
-mod model;
 mod part;
 mod parts;
 mod path;
@@ -63,7 +61,7 @@ pub(super) static GENERATE_CONTENT: WireFormat = WireFormat {
     encode: |request, target, delivery| encode(request, target, delivery, &Service::GEMINI),
     betas: no_betas,
     output_limits: &[&["generationConfig", "maxOutputTokens"]],
-    output_limit: |_, _| &["generationConfig", "maxOutputTokens"],
+    output_limit: |_| &["generationConfig", "maxOutputTokens"],
     measure: |body, limits| Prompt::gemini(body, limits),
     decode: decode::decode,
     framing: Framing::Events,

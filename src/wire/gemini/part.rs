@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::model::Family;
 use super::parts::WITH_TEXT;
 use super::{SIGNATURE, Service, media};
 use crate::chat::{
@@ -161,7 +160,7 @@ fn function_response(
         ));
     };
     let (mut texts, mut inside, mut behind) = (Vec::new(), Vec::new(), Vec::new());
-    let is_inside = Family::of(target.model) == Family::From3;
+    let is_inside = target.traits.gemini_3 == Some(true);
     for part in &result.content {
         let media = match part {
             Part::CachePoint(_) => continue,

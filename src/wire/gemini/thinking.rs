@@ -2,18 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::model::{self, Family};
 use crate::chat::ReasoningEffort;
 use crate::error::Error;
-
-/// The thinking budgets that a model accepts, in tokens (ai.google.dev/gemini-api/docs/thinking,
-/// "Thinking budgets", the table of ranges).
-struct Range {
-    least: u32,
-    most: u32,
-    /// True if thinking can be turned off.
-    off: bool,
-}
+use crate::family::{Budgets, Thinking};
+use crate::wire::Target;
 
 /// Returns `thinkingConfig`, or `None` if the model needs none.
 ///
@@ -32,19 +24,21 @@ struct Range {
 /// yourself, leave the effort out and set `generationConfig.thinkingConfig` with `extra`.
 pub(super) fn config(
     effort: ReasoningEffort,
-    model: &str,
+    target: Target<'_>,
     limit: Option<u32>,
 ) -> Result<Option<Value>, Error> {
-    let (family, name) = (Family::of(model), model::name(model));
-    if family == Family::Before3 {
-        return match range(&name) {
-            Some(range) => budget(effort, model, &range, limit).map(Some),
-            None if effort == ReasoningEffort::None => Ok(None),
-            None => Err(Error::invalid_request(format!(
-                "{model} does not think before it answers; leave the reasoning effort out, or use \
-                 Gemini 2.5 or later"
-            ))),
-        };
+    let Target { model, traits, .. } = target;
+    if traits.never_thinks {
+        if effort == ReasoningEffort::None {
+            return Ok(None);
+        }
+        return Err(Error::invalid_request(format!(
+            "{model} does not think before it answers; leave the reasoning effort out, or use \
+             Gemini 2.5 or later"
+        )));
+    }
+    if traits.thinking == Some(Thinking::Budget) {
+        return budget(effort, model, traits.budgets, limit).map(Some);
     }
     let level = match effort {
         ReasoningEffort::Minimal => "MINIMAL",
@@ -67,20 +61,10 @@ pub(super) fn config(
     Ok(Some(json!({"thinkingLevel": level, "includeThoughts": true})))
 }
 
-/// Returns the range of a Gemini 2.5 model.
-fn range(name: &str) -> Option<Range> {
-    let rest = name.strip_prefix("gemini-2.5-")?;
-    Some(match rest {
-        _ if rest.starts_with("pro") => Range { least: 128, most: 32_768, off: false },
-        _ if rest.starts_with("flash-lite") => Range { least: 512, most: 24_576, off: true },
-        _ => Range { least: 1, most: 24_576, off: true },
-    })
-}
-
 fn budget(
     effort: ReasoningEffort,
     model: &str,
-    range: &Range,
+    range: Budgets,
     limit: Option<u32>,
 ) -> Result<Value, Error> {
     let (tokens, percent) = match effort {
@@ -130,10 +114,10 @@ mod tests {
             (Low, "gemini-2.5-flash-lite", Some(100), budget(512)),
             (Medium, "gemini-2.5-flash", Some(1), budget(1)),
         ] {
-            let config = config(effort, model, limit).unwrap();
+            let config = config(effort, Target::gemini(model), limit).unwrap();
             assert_eq!(config, Some(expected), "{effort:?} {model}");
         }
-        assert_eq!(config(Off, "gemini-2.0-flash", None).unwrap(), None);
+        assert_eq!(config(Off, Target::gemini("gemini-2.0-flash"), None).unwrap(), None);
     }
 
     #[test]
@@ -145,7 +129,7 @@ mod tests {
             (Max, "gemini-4-argon", "the most is \"high\""),
             (Low, "gemini-2.0-flash", "use Gemini 2.5 or later"),
         ] {
-            let error = config(effort, model, None).unwrap_err();
+            let error = config(effort, Target::gemini(model), None).unwrap_err();
             assert!(error.message().contains(expected), "{error}");
             assert!(error.message().contains(model), "{error}");
         }

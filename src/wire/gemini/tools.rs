@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::Service;
-use super::model::Family;
 use crate::chat::{ChatRequest, Function, Tool, ToolChoice};
 use crate::error::Error;
 use crate::wire::Target;
@@ -48,7 +47,7 @@ pub(super) fn write(
     if let Some(calling) = calling(request.tool_choice.as_ref(), strict) {
         config.insert("functionCallingConfig".into(), calling);
     }
-    if combines && service.tool_invocations && Family::of(target.model) == Family::From3 {
+    if combines && service.tool_invocations && target.traits.gemini_3 == Some(true) {
         config.insert("includeServerSideToolInvocations".into(), true.into());
     }
     if !tools.is_empty() {

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::model;
 use crate::chat::{Usage, UsageSource};
+use crate::family::Traits;
 use crate::wire::json;
 
 /// The members that [`read`] reads, and the service tier. Others are kept beside the answer.
@@ -120,7 +120,8 @@ pub(super) fn web_searches(grounding: Option<&Value>, served: &str) -> u64 {
     let says = |query: &&Value| query.as_str().is_some_and(|query| !query.trim().is_empty());
     let count = queries.filter(says).count();
     let count = u64::try_from(count).unwrap_or(u64::MAX);
-    if model::Family::of(served) == model::Family::Before3 { count.min(1) } else { count }
+    let is_before_3 = || Traits::of_name(served).gemini_3 == Some(false);
+    if count > 1 && is_before_3() { 1 } else { count }
 }
 
 #[cfg(test)]

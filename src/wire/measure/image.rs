@@ -1,5 +1,7 @@
 //! The tokens of an image, by the providers' published rules.
 
+use crate::family::{ImageRule, Traits};
+
 /// The resolution at which the model sees an image, in OpenAI's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Detail {
@@ -51,12 +53,12 @@ pub(super) fn openai(model: &str, detail: Detail, size: Option<Size>) -> Option<
     const TILES: u64 = 85 + 8 * 170;
     const MINI: u64 = 2833 + 8 * 5667;
     const MINI_LOW: u64 = 2833;
-    let family = Family::of(model);
+    let family = Traits::of_name(model).images;
     let cap = match (detail, family) {
         (Detail::Low, _) => Some(1536),
         (Detail::High, _) => Some(2500),
-        (Detail::Original, Family::Capped | Family::Mini) => Some(10_000),
-        (Detail::Original, Family::Other) => None,
+        (Detail::Original, ImageRule::Capped | ImageRule::Mini) => Some(10_000),
+        (Detail::Original, ImageRule::Other) => None,
     };
     let patches = match (size.map(|size| patches(size, 32)), cap) {
         // The provider can scale a small image up to 512 × 512.
@@ -68,49 +70,11 @@ pub(super) fn openai(model: &str, detail: Detail, size: Option<Size>) -> Option<
     let patched = patches?.saturating_mul(246).div_ceil(100);
     let mini = if detail == Detail::Low { MINI_LOW } else { MINI };
     let tokens = match family {
-        Family::Mini => mini,
-        Family::Capped => patched.max(TILES),
-        Family::Other => patched.max(mini),
+        ImageRule::Mini => mini,
+        ImageRule::Capped => patched.max(TILES),
+        ImageRule::Other => patched.max(mini),
     };
     Some(tokens.saturating_add(AROUND))
-}
-
-/// Groups of models with the same image rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
-    /// gpt-4o-mini, which counts more tokens at a lower price.
-    Mini,
-    /// All other models up to GPT-5.5.
-    Capped,
-    /// Later models, other vendors' models, and custom names.
-    Other,
-}
-
-impl Family {
-    fn of(model: &str) -> Self {
-        let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
-        let name = name.strip_prefix("ft:").unwrap_or(&name);
-        if name.starts_with("gpt-4o-mini") {
-            return Self::Mini;
-        }
-        let known = ["gpt-4", "chatgpt-4o", "o1", "o3", "o4", "computer-use", "codex-mini"];
-        let begins = |known: &&str| {
-            let rest = name.strip_prefix(*known);
-            rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
-        };
-        if known.iter().any(begins) {
-            return Self::Capped;
-        }
-        match name.strip_prefix("gpt-5") {
-            Some(rest) if rest.is_empty() || rest.starts_with('-') => Self::Capped,
-            Some(rest) if rest.starts_with('.') => {
-                let minor = rest[1..].split('-').next().unwrap_or_default();
-                let capped = minor.parse::<u32>().is_ok_and(|minor| minor < 6);
-                if capped { Self::Capped } else { Self::Other }
-            }
-            _ => Self::Other,
-        }
-    }
 }
 
 /// Returns how many squares of `side` pixels cover an image.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 fn encoded(format: ModerationFormat, request: &ModerationRequest) -> Result<Encoded, Error> {
     let profile = Profile::builtin(format.as_str()).unwrap();
     let (provider, dialect) = (&profile.id, &profile.dialect);
-    encode(format, request, Target { provider, model: "m", dialect })
+    encode(format, request, Target::of(provider, "m", dialect))
 }
 
 fn decoded(body: &str, results: usize) -> Result<Decoded, Failure> {

@@ -38,7 +38,7 @@ pub(super) fn encode(
         response_format(format, &mut body)?;
     }
     if let Some(effort) = request.reasoning_effort {
-        body.insert("think".into(), thinking::think(effort, target.model)?);
+        body.insert("think".into(), thinking::think(effort, target)?);
     }
     if let Some(alternatives) = request.logprobs {
         body.insert("logprobs".into(), true.into());

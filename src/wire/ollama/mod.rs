@@ -42,7 +42,7 @@ pub(super) static CHAT: WireFormat = WireFormat {
     betas: no_betas,
     // -1, the default, means no limit (docs/modelfile.mdx, "Valid Parameters and Values").
     output_limits: &[&["options", "num_predict"]],
-    output_limit: |_, _| &["options", "num_predict"],
+    output_limit: |_| &["options", "num_predict"],
     measure: |body, limits| Prompt::ollama(body, limits),
     framing: Framing::Lines,
     decode: decode::decode,

@@ -4,15 +4,17 @@ use serde_json::Value;
 
 use crate::chat::ReasoningEffort;
 use crate::error::Error;
+use crate::wire::Target;
 
 /// Returns `think`: false, or one of the levels `low`, `medium`, `high` and `max`
 /// (`ThinkValue.IsValid` in `api/types.go`).
 ///
 /// `true` leaves the level to the model. It is the default for models that can think (`ChatHandler`
 /// in `server/routes.go`), so only `extra` sets it.
-pub(super) fn think(effort: ReasoningEffort, model: &str) -> Result<Value, Error> {
+pub(super) fn think(effort: ReasoningEffort, target: Target<'_>) -> Result<Value, Error> {
     Ok(match effort {
-        ReasoningEffort::None if always_thinks(model) => {
+        ReasoningEffort::None if target.traits.always_thinks => {
+            let model = target.model;
             return Err(Error::invalid_request(format!(
                 "{model} always thinks; the least is ReasoningEffort::Low"
             )));
@@ -35,12 +37,6 @@ pub(super) fn think(effort: ReasoningEffort, model: &str) -> Result<Value, Error
     })
 }
 
-/// gpt-oss: "the trace cannot be fully disabled" (docs/capabilities/thinking.mdx).
-fn always_thinks(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or_default();
-    name.starts_with("gpt-oss")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,7 +52,7 @@ mod tests {
             (High, json!("high")),
             (Max, json!("max")),
         ] {
-            assert_eq!(think(effort, "qwen3").unwrap(), expected);
+            assert_eq!(think(effort, Target::ollama("qwen3")).unwrap(), expected);
         }
     }
 
@@ -68,7 +64,7 @@ mod tests {
             (Off, "gpt-oss:20b", "the least is ReasoningEffort::Low"),
             (Off, "me/gpt-oss", "gpt-oss always thinks"),
         ] {
-            let error = think(effort, model).unwrap_err();
+            let error = think(effort, Target::ollama(model)).unwrap_err();
             assert!(error.message().contains(expected), "{error}");
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::dialect::{Dialect, InstructionRole, OutputLimit, ResponseFormats, Seed};
-use super::{messages, model, reasoning, tools};
+use super::{messages, reasoning, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
 use crate::wire::format::Path;
@@ -39,7 +39,7 @@ pub(in crate::wire) fn encode(
     set("response_format", response_format(request, dialect)?);
     let limit = request.max_output_tokens.map(Value::from);
     if limit.is_some() && !LIMITS.iter().any(|limit| request.extra.contains_key(limit[0])) {
-        set(limit_member(model, dialect)[0], limit);
+        set(limit_member(target)[0], limit);
     }
     set("n", request.n.map(Value::from));
     if request.logprobs.is_some() && !dialect.log_probabilities {
@@ -68,18 +68,18 @@ pub(in crate::wire) fn encode(
 const LIMITS: [Path; 2] = [&["max_tokens"], &["max_completion_tokens"]];
 
 /// Returns the one that a model accepts.
-pub(super) fn limit_member(model: &str, dialect: &Dialect) -> Path {
-    match dialect.output_limit {
-        OutputLimit::ByModel => LIMITS[usize::from(model::is_newer(model))],
+pub(super) fn limit_member(target: Target<'_>) -> Path {
+    match target.dialect.output_limit {
+        OutputLimit::ByModel => LIMITS[usize::from(target.traits.newer_parameters)],
         OutputLimit::MaxTokens => LIMITS[0],
         OutputLimit::MaxCompletionTokens => LIMITS[1],
     }
 }
 
 /// Returns the role of system messages.
-pub(in crate::wire) fn instruction_role(model: &str, dialect: &Dialect) -> &'static str {
-    match dialect.instruction_role {
-        InstructionRole::ByModel if model::is_newer(model) => "developer",
+pub(in crate::wire) fn instruction_role(target: Target<'_>) -> &'static str {
+    match target.dialect.instruction_role {
+        InstructionRole::ByModel if target.traits.newer_parameters => "developer",
         InstructionRole::ByModel | InstructionRole::System => "system",
     }
 }

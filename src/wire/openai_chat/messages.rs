@@ -30,11 +30,11 @@ use crate::wire::{Target, media};
 /// (see [`reasoning`]). Blocks in this format are sent as content parts, so a caller can send what
 /// is not modelled here, such as audio.
 pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Value>, Error> {
-    let Target { model, dialect, .. } = target;
+    let dialect = target.dialect;
     let mut out = Vec::with_capacity(messages.len());
     for (index, message) in messages.iter().enumerate() {
         let role = match message.role {
-            Role::System => Some(instruction_role(model, dialect)),
+            Role::System => Some(instruction_role(target)),
             Role::User => Some("user"),
             Role::Assistant => Some("assistant"),
             Role::Tool => None,
@@ -49,7 +49,7 @@ pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Val
         match message.role {
             Role::System => {
                 let blocks = place.blocks(&message.content)?;
-                let system = instruction_role(model, dialect);
+                let system = instruction_role(target);
                 out.push(place.named(system, message, place.content(blocks)?));
             }
             Role::User => encode_user(&place, message, &mut out)?,

@@ -17,7 +17,6 @@ mod envelope;
 mod logprobs;
 mod media;
 mod messages;
-mod model;
 mod opaque;
 mod outline;
 mod reasoning;
@@ -40,7 +39,6 @@ use encode::{encode, limit_member};
 pub(super) use encode::{instruction_role, response_format, seed_member};
 pub(super) use envelope::Envelope;
 pub(super) use logprobs::Logprobs;
-pub(super) use model::is_newer;
 
 pub(super) use outline::{Outline, Read};
 pub(super) use stream::LEAST_REPEATED;

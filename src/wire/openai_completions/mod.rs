@@ -25,7 +25,7 @@ pub(super) static COMPLETIONS: WireFormat = WireFormat {
     encode,
     betas: no_betas,
     output_limits: &[&["max_tokens"], &["max_completion_tokens"]],
-    output_limit: |_, _| &["max_tokens"],
+    output_limit: |_| &["max_tokens"],
     measure: |body, limits| Prompt::openai(body, limits),
     decode,
     framing: Framing::Events,
@@ -41,29 +41,6 @@ const NEXT_TURN: &str = "\nUser:";
 
 /// OpenAI rejects more than four stop sequences (API reference, `stop`).
 const MAX_STOPS: usize = 4;
-
-/// Returns true if OpenAI serves `model` on this endpoint only: `gpt-3.5-turbo-instruct`
-/// (`gpt-35-…` at Azure), `davinci-002` and `babbage-002`, with their dated and fine-tuned forms,
-/// and the earlier GPT-3 models, all since shut down.
-///
-/// A name with a vendor prefix (`openai/gpt-3.5-turbo-instruct`) belongs to a gateway, which offers
-/// the model as chat too.
-pub(crate) fn serves(model: &str) -> bool {
-    let name = model.strip_prefix("ft:").unwrap_or(model);
-    let name = name.split(':').next().unwrap_or(name);
-    let prefixes = [
-        "gpt-3.5-turbo-instruct",
-        "gpt-35-turbo-instruct",
-        "text-davinci-",
-        "text-curie-",
-        "text-babbage-",
-        "text-ada-",
-        "code-davinci-",
-        "code-cushman-",
-    ];
-    let names = ["davinci-002", "babbage-002", "davinci", "curie", "babbage", "ada"];
-    names.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
-}
 
 /// Builds the body of a text completion.
 ///
@@ -243,34 +220,6 @@ mod tests {
 
     fn encoded(request: &ChatRequest) -> Value {
         Value::Object(encode(request, Target::openai("davinci-002"), Delivery::Whole).unwrap())
-    }
-
-    #[test]
-    fn models_of_this_endpoint_are_recognised() {
-        for model in [
-            "gpt-3.5-turbo-instruct",
-            "gpt-3.5-turbo-instruct-0914",
-            "gpt-35-turbo-instruct",
-            "davinci-002",
-            "babbage-002",
-            "text-davinci-003",
-            "ada",
-            "ft:davinci-002:acme::abc",
-            "ft:babbage-002:acme:x:abc",
-            "davinci:ft-acme-2023-01-01",
-        ] {
-            assert!(serves(model), "{model}");
-        }
-        for model in [
-            "gpt-3.5-turbo",
-            "gpt-4o",
-            "ada-large",
-            "ft:gpt-3.5-turbo-0125:acme::davinci-002",
-            "openai/gpt-3.5-turbo-instruct",
-            "",
-        ] {
-            assert!(!serves(model), "{model}");
-        }
     }
 
     #[test]

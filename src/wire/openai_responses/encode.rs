@@ -5,9 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{input, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
-use crate::wire::openai_chat::{
-    Dialect, ReasoningControl, encode_parallel, is_newer, response_format,
-};
+use crate::wire::openai_chat::{Dialect, ReasoningControl, encode_parallel, response_format};
 use crate::wire::{Delivery, Target, json, tool_turns, validate};
 
 /// Asks for encrypted reasoning, which can be sent back even if the server stores nothing
@@ -66,17 +64,10 @@ pub(in crate::wire) fn encode(
         set("reasoning", Some(json!({"effort": effort.as_str()})));
     }
     set("store", Some(false.into()));
-    set("include", can_encrypt_reasoning(model).then(|| json!([ENCRYPTED])));
+    set("include", target.traits.encrypted_reasoning.then(|| json!([ENCRYPTED])));
     delivery.write(request, &mut body)?;
     json::merge(&mut body, &request.extra);
     Ok(body)
-}
-
-/// Returns true for models that can send encrypted reasoning: OpenAI's reasoning models, as in
-/// vercel/ai (`openai-responses-language-model.ts`), and xAI's, which send it only on request
-/// (docs.x.ai, "Reasoning").
-fn can_encrypt_reasoning(model: &str) -> bool {
-    is_newer(model) || model.rsplit('/').next().unwrap_or(model).starts_with("grok-")
 }
 
 fn check_supported(request: &ChatRequest, delivery: Delivery) -> Result<(), Error> {

@@ -132,7 +132,7 @@ impl MessageEncoder<'_> {
     }
 
     fn instructions(&self, message: &Message, out: &mut Vec<Value>) -> Result<(), String> {
-        let role = instruction_role(self.target.model, self.target.dialect);
+        let role = instruction_role(self.target);
         let mut content = Vec::new();
         for part in &message.content {
             content.extend(content::encode(part, self.role, self.target)?);

@@ -14,7 +14,6 @@
 //!   streamed_part.rs     one text of it
 //!   streamed_call.rs     the call's arguments
 //!   sink.rs          where new content goes: the size limit and the events
-//! models.rs      the models that OpenAI serves only here
 //! ```
 //!
 //! The wire facts come from openai-python (`src/openai/types/responses`, generated from OpenAI's
@@ -29,7 +28,6 @@ mod event;
 mod input;
 mod item;
 mod items;
-mod models;
 mod sink;
 mod stream;
 mod streamed_call;
@@ -44,7 +42,6 @@ use crate::wire::measure::Prompt;
 
 use decode::decode;
 use encode::encode;
-pub(crate) use models::serves;
 use stream::Stream;
 
 /// `POST /responses`
@@ -55,7 +52,7 @@ pub(super) static RESPONSES: WireFormat = WireFormat {
     encode,
     betas: no_betas,
     output_limits: &[&["max_output_tokens"]],
-    output_limit: |_, _| &["max_output_tokens"],
+    output_limit: |_| &["max_output_tokens"],
     measure: |body, limits| Prompt::responses(body, limits),
     decode,
     framing: Framing::Events,

@@ -66,7 +66,7 @@ mod tests {
 
     fn body(request: &ChatRequest, delivery: Delivery) -> Result<Value, Error> {
         let model = "publishers/anthropic/models/claude-sonnet-4-5@20250929";
-        let target = Target { provider: &Provider::VERTEX, model, dialect: &Dialect::OPENAI };
+        let target = Target::of(&Provider::VERTEX, model, &Dialect::OPENAI);
         encode(request, target, delivery).map(Value::Object)
     }
 

@@ -1,0 +1,111 @@
+//! What a client knows of a provider's model, looked up once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::certain::{Refusals, of_profile};
+use crate::catalogue::{Capabilities, Model, ModelStatus};
+use crate::chat::ReasoningEffort;
+use crate::config::{ProviderSettings, Settings};
+use crate::cost::Price;
+use crate::family::{ModelApi, Traits};
+use crate::provider::Format;
+use crate::wire::Wire;
+
+/// What a client knows of a provider's model: from the catalogue, the price table, the provider's
+/// profile and, where those know nothing, the model's name.
+pub(super) struct Known {
+    /// What encoding depends on.
+    pub(super) traits: Traits,
+    /// The wire format of chats, unless the request asks for one; `None` if the provider has no
+    /// chats.
+    pub(super) wire: Option<Wire>,
+    /// What is known of its abilities and limits.
+    pub(super) capabilities: Capabilities,
+    /// What its provider certainly refuses, so that the call can be refused before it is sent.
+    pub(super) certain: Capabilities,
+    /// What routes look at besides: what the provider's profile rules out, which encoding refuses
+    /// with better advice, and the limits that the program has set in a price.
+    pub(super) routed: Capabilities,
+    /// The efforts of reasoning that its provider accepts; empty if they are unknown.
+    pub(super) efforts: Vec<ReasoningEffort>,
+    /// Its entry in the catalogue.
+    pub(super) model: Option<Model>,
+    /// Whether observers should be told that it is deprecated.
+    warns: AtomicBool,
+}
+
+impl Known {
+    /// Looks a model up.
+    pub(super) fn of(settings: &ProviderSettings, model: &str, client: &Settings) -> Self {
+        let (profile, catalogue) = (&settings.profile, &client.catalogue);
+        let id = profile.id.as_str();
+        let found = catalogue.find(id, model);
+        let own = catalogue.find_own(id, model);
+        let guessed = Traits::of_name(model);
+        let traits = found.as_ref().map_or(guessed, |found| found.traits(guessed));
+
+        let (prices, priced_as) = (client.costs.prices(), &settings.price_provider);
+        let (set, set_efforts) = facts(own.as_ref());
+        let (listed, listed_efforts) = facts(found.as_ref());
+        let ruled_out = of_profile(profile);
+        let capabilities =
+            set.or(ruled_out).or(limits(prices.find(priced_as, model).as_deref())).or(listed);
+        let is_listed_here = client.check_models.unwrap_or(settings.is_own_address);
+        let refusals = Refusals::of(profile);
+        let (certain, efforts) = match (client.check_models, is_listed_here) {
+            (Some(false), _) => (Capabilities::default(), Vec::new()),
+            (_, false) => (set, set_efforts.to_vec()),
+            (_, true) if set_efforts.is_empty() => (
+                set.or(refusals.certain(capabilities, listed_efforts)),
+                refusals.efforts(listed_efforts),
+            ),
+            (_, true) => {
+                (set.or(refusals.certain(capabilities, set_efforts)), set_efforts.to_vec())
+            }
+        };
+        let routed = match client.check_models {
+            Some(false) => ruled_out,
+            _ => ruled_out.or(limits(prices.find_set(priced_as, model).as_deref())),
+        };
+        let says = own.as_ref().or(found.as_ref().filter(|_| is_listed_here));
+        let warns = AtomicBool::new(says.is_some_and(is_leaving));
+        let wire = profile.format.map(|format| wire(id, format, model, traits.api));
+        Self { traits, wire, capabilities, certain, routed, efforts, model: found, warns }
+    }
+
+    /// Its entry in the catalogue if it is deprecated, once.
+    pub(super) fn newly_deprecated(&self) -> Option<&Model> {
+        let warns = self.warns.load(Ordering::Relaxed) && self.warns.swap(false, Ordering::Relaxed);
+        self.model.as_ref().filter(|_| warns)
+    }
+}
+
+/// The wire format of a model's chats.
+fn wire(provider: &str, own: Format, model: &str, api: ModelApi) -> Wire {
+    match (own, provider) {
+        // Elsewhere a model of the same name may have both.
+        (Format::OpenAiChat, "openai" | "azure") if api == ModelApi::Responses => {
+            Wire::chat(Format::OpenAiResponses, model, api)
+        }
+        _ => Wire::chat(own, model, api),
+    }
+}
+
+/// What an entry of the catalogue says; nothing if there is none.
+fn facts(model: Option<&Model>) -> (Capabilities, &[ReasoningEffort]) {
+    model.map_or((Capabilities::default(), &[]), |model| (model.capabilities, &model.efforts))
+}
+
+/// The limits that a price states.
+fn limits(price: Option<&Price>) -> Capabilities {
+    Capabilities {
+        context_window: price.and_then(Price::context_window_tokens),
+        max_output: price.and_then(Price::max_output_tokens),
+        ..Capabilities::default()
+    }
+}
+
+/// Whether a model is deprecated, or its end is announced.
+fn is_leaving(model: &Model) -> bool {
+    model.capabilities.status == Some(ModelStatus::Deprecated) || model.retires.is_some()
+}
