@@ -1,73 +1,18 @@
 //! Batches end to end, over each provider's interface.
 
+mod support;
+
 use std::time::Duration;
-use tollgate::testing::{BatchScript, Loopback, Reply};
+use support::batches::{PROVIDERS, builder, client, expected, outcomes, requests, server};
+use tollgate::testing::{BatchScript, Reply};
 use tollgate::{
-    Batch, BatchOutcome, BatchState, Batches, CancelToken, ChatRequest, Client, ErrorKind, Sleeper,
+    Batch, BatchOutcome, BatchState, CancelToken, ChatRequest, EmbedRequest, ErrorKind,
 };
-
-/// Returns at once, because no order depends on waits.
-struct NoSleep;
-
-impl Sleeper for NoSleep {
-    fn sleep(&self, _: Duration, _: Option<&CancelToken>) {}
-}
-
-const PROVIDERS: [(&str, &str); 6] = [
-    ("openai", "gpt-4o-mini"),
-    ("azure", "gpt-4o-mini"),
-    ("groq", "llama-3.3-70b-versatile"),
-    ("mistral", "mistral-small-latest"),
-    ("anthropic", "claude-haiku-4-5"),
-    ("gemini", "gemini-2.5-flash"),
-];
-
-fn client(server: &Loopback, provider: &str, model: &str) -> Client {
-    Client::builder()
-        .provider(provider)
-        .model(model)
-        .api_key("sk-test")
-        .base_url(server.base_url(provider))
-        .sleeper(NoSleep)
-        .build()
-        .unwrap()
-}
-
-/// Each request's prompt is its id, and its answer repeats it.
-fn echo(server: &Loopback) {
-    server.respond(|request| {
-        let is_single = !request.path().contains("batch") && !request.path().contains("/files");
-        (request.method() == "POST" && is_single).then(|| {
-            let ids = (0..100).map(|number| format!("id-{number}."));
-            let id = ids.into_iter().find(|id| request.body_contains(id)).unwrap_or_default();
-            Reply::text(format!("answer to {id}")).usage(100, 10)
-        })
-    });
-}
-
-fn requests(count: usize) -> Vec<(String, ChatRequest)> {
-    let request = |number: usize| {
-        let id = format!("id-{number}");
-        (id.clone(), ChatRequest::from(format!("{id}.")))
-    };
-    (0..count).map(request).collect()
-}
-
-fn outcomes(batches: &Batches, batch: &Batch) -> Vec<(String, String)> {
-    let word = |outcome: BatchOutcome| match outcome {
-        BatchOutcome::Answered(response) => response.text().to_owned(),
-        BatchOutcome::Failed(error) => format!("{:?}", error.kind()),
-        other => format!("{other:?}"),
-    };
-    let results = batches.results(batch).unwrap();
-    results.map(|result| result.unwrap()).map(|result| (result.id, word(result.outcome))).collect()
-}
 
 #[test]
 fn every_interface_answers_in_the_order_of_submission() {
     for (provider, model) in PROVIDERS {
-        let server = Loopback::start().unwrap();
-        echo(&server);
+        let server = server();
         server.batches(BatchScript::new().looks(2));
         let client = client(&server, provider, model);
         let batches = client.batches(provider);
@@ -79,9 +24,223 @@ fn every_interface_answers_in_the_order_of_submission() {
         let status = batches.wait(&batch).unwrap();
         assert_eq!(status.state, BatchState::Completed, "{provider}");
         assert_eq!((status.counts.total, status.counts.answered), (20, 20), "{provider}");
-        let expected: Vec<_> = (0..20)
-            .map(|number| (format!("id-{number}"), format!("answer to id-{number}.")))
-            .collect();
-        assert_eq!(outcomes(&batches, &batch), expected, "{provider}");
+        assert_eq!(outcomes(&batches, &batch), expected(20, |_| None), "{provider}");
     }
+}
+
+#[test]
+fn a_stored_handle_works_in_another_process_and_so_does_the_id() {
+    for (provider, model) in PROVIDERS {
+        let server = server();
+        let stored = {
+            let client = client(&server, provider, model);
+            let batch = client.batches(provider).submit(requests(5)).unwrap();
+            serde_json::to_string(&batch).unwrap()
+        };
+        assert!(!stored.contains("sk-loopback-test-key") && !stored.contains("id-0."), "{stored}");
+        let client = client(&server, provider, model);
+        let batches = client.batches(provider);
+        let batch: Batch = serde_json::from_str(&stored).unwrap();
+        batches.wait(&batch).unwrap();
+        assert_eq!(outcomes(&batches, &batch), expected(5, |_| None), "{provider}");
+
+        let found = batches.find(batch.id()).unwrap();
+        let mut any_order = outcomes(&batches, &found);
+        any_order.sort();
+        assert_eq!(any_order, expected(5, |_| None), "{provider}");
+        let listed = batches.list().unwrap();
+        assert_eq!(listed.len(), 1, "{provider}");
+        assert_eq!(listed[0].batch.id(), batch.id());
+        assert_eq!(listed[0].status.state, BatchState::Completed);
+        assert!(listed[0].created_at.is_some());
+        let unknown = batches.find("no-such-batch").unwrap_err();
+        assert_eq!(unknown.kind(), ErrorKind::NotFound, "{provider}: {unknown}");
+    }
+}
+
+#[test]
+fn failed_expired_and_cancelled_requests_keep_their_place_and_their_class() {
+    for (provider, model) in PROVIDERS {
+        let server = server();
+        let script = BatchScript::new().fail("id-1", 400, "").fail("id-3", 500, "");
+        server.batches(script.clone().empty_error_file());
+        let client = client(&server, provider, model);
+        let batches = client.batches(provider);
+        let batch = batches.submit(requests(5)).unwrap();
+        batches.wait(&batch).unwrap();
+        let failed = |number| match number {
+            1 => Some("InvalidRequest"),
+            3 => Some("Server"),
+            _ => None,
+        };
+        assert_eq!(outcomes(&batches, &batch), expected(5, failed), "{provider}");
+
+        server.batches(script.clone().answer_only(4));
+        let batch = batches.submit(requests(6)).unwrap();
+        assert_eq!(batches.wait(&batch).unwrap().state, BatchState::Expired, "{provider}");
+        let expired = |number| if number < 4 { failed(number) } else { Some("Expired") };
+        assert_eq!(outcomes(&batches, &batch), expected(6, expired), "{provider}");
+
+        server.batches(script.looks(5).answer_only(2));
+        let batch = batches.submit(requests(4)).unwrap();
+        batches.cancel(&batch).unwrap();
+        assert_eq!(batches.wait(&batch).unwrap().state, BatchState::Cancelled, "{provider}");
+        let cancelled = |number| if number < 2 { failed(number) } else { Some("Cancelled") };
+        assert_eq!(outcomes(&batches, &batch), expected(4, cancelled), "{provider}");
+        // Once ended, cancelling changes nothing.
+        assert_eq!(batches.cancel(&batch).unwrap().state, BatchState::Cancelled, "{provider}");
+    }
+}
+
+#[test]
+fn a_refused_batch_fails_all_its_requests_with_the_providers_reason() {
+    for provider in ["openai", "mistral", "gemini"] {
+        let model = PROVIDERS.iter().find(|(name, _)| *name == provider).unwrap().1;
+        let server = server();
+        server.batches(BatchScript::new().refuse("token_limit_exceeded", "Enqueued too much."));
+        let client = client(&server, provider, model);
+        let batches = client.batches(provider);
+        let batch = batches.submit(requests(2)).unwrap();
+        let status = batches.wait(&batch).unwrap();
+        assert_eq!(status.state, BatchState::Failed, "{provider}");
+        let kind = match provider {
+            "openai" => ErrorKind::RateLimited,
+            _ => ErrorKind::InvalidRequest,
+        };
+        assert_eq!(status.error.map(|error| error.kind()), Some(kind), "{provider}");
+        for result in batches.results(&batch).unwrap() {
+            let BatchOutcome::Failed(error) = result.unwrap().outcome else { panic!() };
+            assert_eq!((error.kind(), error.message()), (kind, "Enqueued too much."), "{provider}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_split_by_count_bytes_and_model_and_joined_again() {
+    let server = server();
+    let client = client(&server, "openai", "gpt-4o-mini");
+    let batches = client.batches("openai").max_requests(3);
+    let mut mixed = requests(8);
+    mixed[4].1 = mixed[4].1.clone().model("gpt-4o");
+    let batch = batches.submit(mixed).unwrap();
+    assert_eq!(batch.job_ids().count(), 4, "seven in threes, and one of another model");
+    let status = batches.wait(&batch).unwrap();
+    assert_eq!((status.state, status.counts.total), (BatchState::Completed, 8));
+    assert_eq!(outcomes(&batches, &batch), expected(8, |_| None));
+    let found = batches.find(batch.id()).unwrap();
+    assert_eq!(outcomes(&batches, &found).len(), 8);
+
+    let batches = client.batches("openai").max_bytes(400);
+    let batch = batches.submit(requests(6)).unwrap();
+    assert!(batch.job_ids().count() >= 3, "{batch:?}");
+    let long = [("long", ChatRequest::from("x".repeat(400)))];
+    let refused = batches.submit(long).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidRequest);
+    assert!(refused.to_string().contains("a batch may have 400"), "{refused}");
+}
+
+#[test]
+fn responses_and_embeddings_go_to_their_own_endpoints() {
+    let server = server();
+    let client = client(&server, "openai", "gpt-4o-mini");
+    let batches = client.batches("openai");
+    let format = tollgate::provider::Format::OpenAiResponses;
+    let request = ChatRequest::from("id-0.").wire_format(format);
+    let batch = batches.submit([("id-0", request)]).unwrap();
+    batches.wait(&batch).unwrap();
+    assert_eq!(outcomes(&batches, &batch), expected(1, |_| None));
+
+    let embed = |texts: [&'static str; 2]| {
+        EmbedRequest::from(texts).model("text-embedding-3-small").dimensions(8)
+    };
+    let two = [("a", embed(["one", "two"])), ("b", embed(["three", "four"]))];
+    let batch = batches.submit(two).unwrap();
+    batches.wait(&batch).unwrap();
+    let single = client.embed(embed(["three", "four"])).unwrap();
+    let results: Vec<_> = batches.results(&batch).unwrap().map(Result::unwrap).collect();
+    assert_eq!((&*results[0].id, &*results[1].id), ("a", "b"));
+    let embeddings = results[1].outcome.clone().into_embeddings().unwrap();
+    assert_eq!((&embeddings[0], &embeddings[1]), (&single[0], &single[1]));
+    assert!(embeddings.cost.unwrap().total < single.cost.unwrap().total);
+    assert!(results[0].outcome.clone().into_chat().is_err());
+
+    let groq = support::batches::client(&server, "groq", "llama-3.3-70b-versatile");
+    let refused = groq.batches("groq").submit([("a", embed(["one", "two"]))]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidRequest, "{refused}");
+}
+
+#[test]
+fn a_request_is_written_as_a_single_call_writes_it() {
+    for (provider, model) in PROVIDERS {
+        let server = server();
+        let client = client(&server, provider, model);
+        let (_, request) = requests(1).remove(0);
+        client.chat(request.clone()).unwrap();
+        let single = server.requests().pop().unwrap();
+        client.batches(provider).submit([("id-0", request)]).unwrap();
+        let written = String::from_utf8_lossy(single.body()).into_owned();
+        let is_inside = |request: &tollgate::testing::Request| {
+            String::from_utf8_lossy(request.body()).contains(&*written)
+        };
+        assert!(server.requests()[1..].iter().any(is_inside), "{provider}: {written}");
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_is_refused_before_anything_is_sent() {
+    let server = server();
+    let client = client(&server, "openai", "gpt-4o-mini");
+    let batches = client.batches("openai");
+    let long = "x".repeat(10_000);
+    let other = || ChatRequest::from("hi").model("anthropic/claude-haiku-4-5");
+    let hi = || ChatRequest::from("hi");
+    let none: [(&str, ChatRequest); 0] = [];
+    for (refused, word) in [
+        (batches.submit(none), "no requests"),
+        (batches.submit([("", hi())]), "is empty"),
+        (batches.submit([(long, hi())]), "has 10000 bytes"),
+        (batches.submit([("a", hi()), ("b", hi()), ("a", hi())]), "twice"),
+        (batches.submit([("a", hi()), ("b", other())]), "the request \"b\""),
+        (client.batches("deepseek").submit([("a", hi())]), "no batches are known"),
+    ] {
+        let error = refused.unwrap_err();
+        let is_early = matches!(error.kind(), ErrorKind::InvalidRequest | ErrorKind::Configuration);
+        assert!(is_early, "{error}");
+        assert!(error.to_string().contains(word) || word.contains("no batches"), "{error}");
+    }
+    assert_eq!(server.request_count(), 0);
+}
+
+#[test]
+fn a_wait_ends_at_its_deadline_and_when_it_is_cancelled() {
+    let server = server();
+    server.batches(BatchScript::new().looks(u32::MAX));
+    let client = client(&server, "openai", "gpt-4o-mini");
+    let batches = client.batches("openai");
+    let batch = batches.submit(requests(1)).unwrap();
+    let before = server.request_count();
+    let late = batches.clone().deadline(Duration::from_secs(60)).wait(&batch).unwrap_err();
+    assert!(late.is_timeout() && late.to_string().contains("60s"), "{late}");
+    // After 0, 10, 25, 47.5 and 60 seconds.
+    assert_eq!(server.request_count() - before, 5);
+    let token = CancelToken::new();
+    token.cancel();
+    let cancelled = batches.cancel_token(&token).wait(&batch).unwrap_err();
+    assert!(cancelled.is_cancelled(), "{cancelled}");
+}
+
+#[test]
+fn a_wait_survives_failures_that_may_pass() {
+    let server = server();
+    let client = builder(&server, "openai", "gpt-4o-mini").build().unwrap();
+    let batches = client.batches("openai");
+    let batch = batches.submit(requests(1)).unwrap();
+    let down = std::sync::atomic::AtomicU32::new(10);
+    server.respond(move |request| {
+        use std::sync::atomic::Ordering::Relaxed;
+        let is_look = request.method() == "GET" && request.path().contains("/batches/");
+        let left = down.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        (is_look && left.is_ok()).then(|| Reply::status(503))
+    });
+    assert_eq!(batches.wait(&batch).unwrap().state, BatchState::Completed);
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+use crate::error::Error;
+
 /// The state of a batch, in the same words for every provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -105,7 +107,7 @@ impl BatchCounts {
 }
 
 /// How far a batch has got.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BatchStatus {
     /// Its state. While any of the provider's jobs for it is at work, the state of the one that is
@@ -113,8 +115,9 @@ pub struct BatchStatus {
     pub state: BatchState,
     /// How many requests have got how far.
     pub counts: BatchCounts,
-    /// Why the provider refused the batch, if it did, in its own words.
-    pub message: Option<String>,
+    /// Why the provider refused the batch as a whole, if it did. At OpenAI, too many tokens in
+    /// other batches make it [`RateLimited`](crate::ErrorKind::RateLimited): submit it again later.
+    pub error: Option<Error>,
 }
 
 #[cfg(test)]

@@ -41,6 +41,12 @@ pub(super) trait Operation {
         false
     }
 
+    /// Whether the provider must not get it twice: it is retried only if the provider certainly did
+    /// not serve it. Default: no.
+    fn is_sent_once(&self) -> bool {
+        false
+    }
+
     /// The same for all calls of a conversation, for routes that keep it at one target. Default:
     /// the same for all.
     fn routing_key(&self) -> u64 {

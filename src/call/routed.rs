@@ -100,7 +100,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         attempt: F,
         observed: &'a mut ObservedCall,
     ) -> Self {
-        let Begun { caller, operation, options, at } = *call;
+        let Begun { caller, operation, options, at, .. } = *call;
         let streamed = operation.delivery() == Delivery::Stream;
         let key = if route.state.targets.len() > 1 { operation.routing_key() } else { 0 };
         let call = RoutedCall::new(streamed, key);

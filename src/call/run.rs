@@ -25,7 +25,7 @@ use super::{Caller, one_target, routed};
 use crate::config::Timeouts;
 use crate::error::{Attempt, Error};
 use crate::observed::{Ended, ObservedCall, Server};
-use crate::retry::{Retrier, Tried};
+use crate::retry::{Retrier, RetryConfig, Tried};
 use crate::routing::{LazyTrace, RouteState, Ticket};
 use crate::wire::Delivery;
 
@@ -42,6 +42,7 @@ pub(super) struct Begun<'a, O> {
     pub(super) caller: &'a Arc<Caller>,
     pub(super) operation: &'a O,
     pub(super) options: &'a Options<'a>,
+    pub(super) policy: &'a RetryConfig,
     pub(super) at: Instant,
 }
 
@@ -85,7 +86,15 @@ pub(super) fn run<O: Operation, T: Measurable>(
     let route = destination.route();
     let mut observed =
         caller.observed.begin(&server, model, route, name, streamed, options.tags, begun);
-    let call = Begun { caller, operation, options: &options, at: begun };
+    let cautious;
+    let policy = match operation.is_sent_once() {
+        false => &caller.settings.retry,
+        true => {
+            cautious = RetryConfig { retry_ambiguous: false, ..caller.settings.retry };
+            &cautious
+        }
+    };
+    let call = Begun { caller, operation, options: &options, policy, at: begun };
     let ran = match destination {
         Destination::Target(target) => one_target::run(&call, target, attempt, &observed),
         Destination::Route(route) => routed::run(&call, route, attempt, &mut observed),
@@ -153,7 +162,7 @@ impl<'a, O: Operation> Begun<'a, O> {
     pub(super) fn retrier(&self, limits: &'a CallTimeLimits) -> Retrier<'a> {
         let settings = &self.caller.settings;
         Retrier {
-            policy: &settings.retry,
+            policy: self.policy,
             bucket: &self.caller.bucket,
             backoff: settings.retry.backoff(),
             sleeper: &*settings.sleeper,

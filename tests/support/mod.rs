@@ -1,6 +1,7 @@
 //! What the tests share.
 #![allow(dead_code)]
 
+pub(crate) mod batches;
 pub(crate) mod cascades;
 pub(crate) mod costs;
 #[cfg(unix)]

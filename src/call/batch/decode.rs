@@ -13,8 +13,8 @@ use crate::embed::{EmbedBatch, Embeddings};
 use crate::error::Error;
 use crate::tags::Tags;
 use crate::usage::Usage;
-use crate::wire::batch::{Line, Outcome, reply};
-use crate::wire::{self, HeaderFields, Wire};
+use crate::wire::batch::{self, Line, Outcome, reply};
+use crate::wire::{self, Failure, HeaderFields, Wire};
 
 /// A request of a batch, as far as its handle knows it.
 pub(super) struct Known<'a> {
@@ -44,10 +44,7 @@ impl Service {
         let (mut outcome, owed) = match line.outcome {
             Outcome::Expired => (BatchOutcome::Expired, Owed::Nothing),
             Outcome::Cancelled => (BatchOutcome::Cancelled, Owed::Nothing),
-            Outcome::Failed(failure) => {
-                let error = failure.into_error();
-                (BatchOutcome::Failed(self.safe(error)), Owed::Nothing)
-            }
+            Outcome::Failed(failure) => (BatchOutcome::Failed(self.error(failure)), Owed::Nothing),
             Outcome::Response { status, body, request_id } => {
                 self.response(status, body, request_id, known)
             }
@@ -79,13 +76,18 @@ impl Service {
     }
 
     /// Settles a request of a job that the provider refused.
-    pub(super) fn refused(&self, error: Error, known: &Known<'_>) -> Result<BatchOutcome, Error> {
+    pub(super) fn refused(
+        &self,
+        failure: Failure,
+        known: &Known<'_>,
+    ) -> Result<BatchOutcome, Error> {
         self.settle(Owed::Nothing, known)?;
-        Ok(BatchOutcome::Failed(self.safe(error)))
+        Ok(BatchOutcome::Failed(self.error(failure)))
     }
 
-    fn safe(&self, error: Error) -> Error {
-        error.hide(&self.endpoint.settings.secrets).with_provider(self.endpoint.id().as_str())
+    fn error(&self, failure: Failure) -> Error {
+        let error = batch::error(failure, &self.endpoint.settings.secrets);
+        error.with_provider(self.endpoint.id().as_str())
     }
 
     fn response(
@@ -102,7 +104,7 @@ impl Service {
             let error = wire::error(failure, reply(status, &body, &headers), now, secrets);
             let error = error.with_request_id(request_id.clone());
             let owed = if is_answer { Owed::Unknown } else { Owed::Nothing };
-            (BatchOutcome::Failed(self.safe(error)), owed)
+            (BatchOutcome::Failed(error.with_provider(self.endpoint.id().as_str())), owed)
         };
         if known.part.endpoint == BatchEndpoint::Embeddings {
             return match self.embeddings(status, &body, known) {
@@ -115,7 +117,7 @@ impl Service {
         let wire = self.wire(known.part.endpoint);
         let decoded = match is_answer {
             true => wire.decode(reply(status, &body, &headers), self.endpoint.id()),
-            false => Err(wire::Failure::of(reply(status, &body, &headers))),
+            false => Err(Failure::of(reply(status, &body, &headers))),
         };
         let mut decoded = match decoded {
             Ok(decoded) => decoded,
@@ -139,14 +141,14 @@ impl Service {
         status: u16,
         body: &[u8],
         known: &Known<'_>,
-    ) -> Result<(Embeddings, Bill), wire::Failure> {
+    ) -> Result<(Embeddings, Bill), Failure> {
         let headers = HeaderFields::default();
         let reply = reply(status, body, &headers);
         let secrets = &self.endpoint.settings.secrets;
         let settings = &self.caller.settings;
         let target = Target::new(self.endpoint.clone(), &known.part.model, settings);
         let format = embed::format(&target)
-            .map_err(|error| wire::Failure::protocol(error.message().to_owned()))?;
+            .map_err(|error| Failure::protocol(error.message().to_owned()))?;
         let (texts, dimensions) = known.item.and_then(|item| item.texts).unwrap_or_else(|| {
             let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
             (body["data"].as_array().map_or(1, Vec::len), None)

@@ -15,7 +15,6 @@ use crate::error::Error;
 use crate::header::HeaderValue;
 use crate::metrics;
 use crate::observed::Ended;
-use crate::retry::may_have_been_served;
 use crate::tags::Tags;
 use crate::transport::Method;
 use crate::wire::batch::{Interface, Job, JobPage};
@@ -125,6 +124,10 @@ impl<T: 'static> Operation for Request<'_, T> {
         Options { idempotency_key: key, ..options(self.service) }
     }
 
+    fn is_sent_once(&self) -> bool {
+        self.ask.once.is_some()
+    }
+
     fn name(&self, _target: Option<&Target>) -> &'static str {
         metrics::BATCH
     }
@@ -161,18 +164,6 @@ fn asked<T>(mut attempt: OngoingAttempt<'_, '_, Content<T>>, (): ()) -> Result<T
     if content.once {
         attempt.second.forbid();
     }
-    match sent(&mut attempt) {
-        // Whether it was served has to be looked up first.
-        Err(error) if content.once && may_have_been_served(&error) => {
-            let after = error.retry_after();
-            Err(error.with_retry_hints(after, Some(false)))
-        }
-        answered => answered,
-    }
-}
-
-fn sent<T>(attempt: &mut OngoingAttempt<'_, '_, Content<T>>) -> Result<T, Error> {
-    let content = &attempt.prepared.content;
     let signature = attempt.sign()?;
     let incoming = attempt.exchange_as(&signature, content.content_type.as_ref())?;
     let (reply, secrets) = (incoming.reply(), &signature.secrets);

@@ -8,9 +8,9 @@ use super::{BatchOptions, Service};
 use crate::batch::{Batch, BatchCounts, BatchEndpoint, BatchState, BatchStatus, Part, Settled};
 use crate::call::Caller;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::key::Secrets;
 use crate::time::rfc3339::instant;
-use crate::unseen;
-use crate::wire::batch::{Interface, Job, JobPage};
+use crate::wire::batch::{self, Interface, Job, JobPage};
 use crate::wire::models::MAX_PAGES;
 
 /// The times of a wait for a batch.
@@ -141,7 +141,7 @@ impl Caller {
             all.extend(jobs.into_iter().map(|job| BatchSummary {
                 batch: service.handle(vec![part(&job)]),
                 created_at: job.created.and_then(instant),
-                status: status_of([job]),
+                status: status_of([job], &service.endpoint.settings.secrets),
             }));
             match next {
                 Some(next) if !is_empty && (next.is_empty() || page.as_ref() != Some(&next)) => {
@@ -163,7 +163,7 @@ impl Service {
 
     fn status(&self, batch: &Batch) -> Result<BatchStatus, Error> {
         let jobs = batch.parts.iter().map(|part| self.job(&part.id));
-        Ok(status_of(jobs.collect::<Result<Vec<_>, _>>()?))
+        Ok(status_of(jobs.collect::<Result<Vec<_>, _>>()?, &self.endpoint.settings.secrets))
     }
 
     fn handle(&self, parts: Vec<Part>) -> Batch {
@@ -193,15 +193,13 @@ fn part(job: &Job) -> Part {
     }
 }
 
-fn status_of(jobs: impl IntoIterator<Item = Job>) -> BatchStatus {
-    let (mut counts, mut states, mut message) = (BatchCounts::default(), Vec::new(), None);
+fn status_of(jobs: impl IntoIterator<Item = Job>, secrets: &Secrets) -> BatchStatus {
+    let (mut counts, mut states, mut refusal) = (BatchCounts::default(), Vec::new(), None);
     for job in jobs {
         counts.add(job.counts);
         states.push(job.state);
-        message = message.or(job.message);
+        refusal = refusal.or(job.refusal);
     }
-    if let Some(message) = &mut message {
-        unseen::text(message);
-    }
-    BatchStatus { state: BatchState::of_parts(states), counts, message }
+    let error = refusal.map(|failure| batch::error(failure, secrets));
+    BatchStatus { state: BatchState::of_parts(states), counts, error }
 }

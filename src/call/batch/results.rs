@@ -11,6 +11,7 @@ use crate::batch::{Batch, BatchOutcome, BatchResult, BatchState, Collected, Seen
 use crate::call::Caller;
 use crate::error::{Error, ErrorKind};
 use crate::spool::{Piece, Spool};
+use crate::wire::Failure;
 use crate::wire::batch::{Job, Line, Outcome};
 
 /// How often a file of results is read, if it breaks off.
@@ -53,7 +54,7 @@ struct Place {
 /// How a job ended.
 struct JobEnd {
     state: BatchState,
-    message: Option<String>,
+    refusal: Option<Failure>,
 }
 
 impl Caller {
@@ -113,8 +114,8 @@ impl BatchResults {
             for (file, path) in job.files.iter().enumerate() {
                 self.read(path, (part, file), &mut collected)?;
             }
-            let Job { state, message, .. } = job;
-            self.jobs.push(JobEnd { state, message });
+            let Job { state, refusal, .. } = job;
+            self.jobs.push(JobEnd { state, refusal });
         }
         Ok(())
     }
@@ -244,9 +245,10 @@ impl BatchResults {
                 BatchState::Expired => service.without_result(BatchOutcome::Expired, &known)?,
                 BatchState::Cancelled => service.without_result(BatchOutcome::Cancelled, &known)?,
                 BatchState::Failed => {
-                    let why = end.message.as_deref().unwrap_or("it gave no reason");
-                    let message = format!("the provider refused the batch: {why}");
-                    service.refused(Error::invalid_request(message), &known)?
+                    let unexplained =
+                        || Failure::protocol("the provider refused the batch and gave no reason");
+                    let failure = end.refusal.clone().unwrap_or_else(unexplained);
+                    service.refused(failure, &known)?
                 }
                 _ => {
                     let error = Error::new(

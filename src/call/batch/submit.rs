@@ -289,7 +289,8 @@ impl Service {
                 Err(error) => error,
             };
             // Without doubt, if the answer says what is wrong.
-            let is_refused = error.status().is_some_and(|status| (400..500).contains(&status));
+            let is_refused =
+                error.status().is_some_and(|status| (400..500).contains(&status) && status != 408);
             if is_refused || !may_have_been_served(&error) {
                 return Err((error, false));
             }

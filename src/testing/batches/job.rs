@@ -320,7 +320,7 @@ impl Job {
                 (true, false) => done,
             }
         };
-        let refusal = self.script.refusal.as_deref().filter(|_| ended);
+        let refusal = self.script.refusal.as_ref().filter(|_| ended);
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(now.unsigned_abs());
         match self.interface {
             Interface::OpenAi => {
@@ -333,9 +333,9 @@ impl Job {
                     "object": "batch",
                     "endpoint": self.endpoint,
                     "model": self.model,
-                    "errors": refusal.map(|why| json!({
+                    "errors": refusal.map(|(code, why)| json!({
                         "object": "list",
-                        "data": [{"code": "invalid", "message": why, "line": 1}],
+                        "data": [{"code": code, "message": why, "line": 1}],
                     })),
                     "input_file_id": self.input,
                     "completion_window": "24h",
@@ -355,7 +355,7 @@ impl Job {
                 "input_files": [self.input],
                 "endpoint": self.endpoint,
                 "model": self.model,
-                "errors": refusal.map_or(json!([]), |why| json!([{"message": why, "count": total}])),
+                "errors": refusal.map_or(json!([]), |(_, why)| json!([{"message": why, "count": total}])),
                 "status": state([
                     "RUNNING", "CANCELLATION_REQUESTED", "SUCCESS", "FAILED", "TIMEOUT_EXCEEDED",
                     "CANCELLED", "QUEUED",
@@ -429,7 +429,7 @@ impl Job {
                 if ended {
                     shown["done"] = true.into();
                     match refusal {
-                        Some(why) => shown["error"] = json!({"code": 3, "message": why}),
+                        Some((_, why)) => shown["error"] = json!({"code": 3, "message": why}),
                         None => {
                             shown["response"] =
                                 json!({"inlinedResponses": {"inlinedResponses": lines}});

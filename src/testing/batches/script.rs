@@ -11,7 +11,7 @@ pub struct BatchScript {
     pub(super) looks: u32,
     pub(super) failing: Vec<(String, u16, String)>,
     pub(super) answered: Option<usize>,
-    pub(super) refusal: Option<String>,
+    pub(super) refusal: Option<(String, String)>,
     pub(super) without_error_file: Option<String>,
     pub(super) omitted: Vec<String>,
     pub(super) doubled: Vec<String>,
@@ -48,9 +48,10 @@ impl BatchScript {
         self
     }
 
-    /// Refuses the batch as a whole, for this reason. Default: it is accepted.
-    pub fn refuse(mut self, reason: impl Into<String>) -> Self {
-        self.refusal = Some(reason.into());
+    /// Refuses the batch as a whole, with this code and this reason, when the client looks at it.
+    /// Default: it is accepted.
+    pub fn refuse(mut self, code: impl Into<String>, reason: impl Into<String>) -> Self {
+        self.refusal = Some((code.into(), reason.into()));
         self
     }
 

@@ -129,6 +129,6 @@ fn job(body: &Value) -> Result<Job, Failure> {
         created,
         files: files.into_iter().collect(),
         lines: Vec::new(),
-        message: None,
+        refusal: None,
     })
 }

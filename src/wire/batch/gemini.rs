@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     IdRule, Interface, Job, JobPage, Line, NewJob, Outcome, Upload, count, failure, parse,
-    parse_line, text,
+    parse_line, refusal, text,
 };
 use crate::batch::{BatchCounts, BatchEndpoint, BatchState};
 use crate::path_segment;
@@ -141,7 +141,7 @@ fn job(body: &Value) -> Result<Job, Failure> {
         created: super::created(&batch["createTime"]),
         files: Vec::new(),
         lines,
-        message: text(&error["message"]),
+        refusal: refusal([error]),
     })
 }
 

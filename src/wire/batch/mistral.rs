@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     IdRule, Interface, Job, JobPage, Line, NewJob, Upload, UploadFields, count, outcome, parse,
-    parse_line, text,
+    parse_line, refusal, text,
 };
 use crate::batch::{BatchCounts, BatchEndpoint, BatchState};
 use crate::path_segment;
@@ -85,8 +85,6 @@ impl Interface for BatchJobs {
 fn job(body: &Value) -> Result<Job, Failure> {
     let id = text(&body["id"]).ok_or_else(|| Failure::protocol("the batch job has no \"id\""))?;
     let files = ["output_file", "error_file"].into_iter().filter_map(|name| text(&body[name]));
-    let errors = body["errors"].as_array();
-    let message = errors.and_then(|errors| errors.iter().find_map(|error| text(&error["message"])));
     let endpoint = body["endpoint"].as_str().unwrap_or_default();
     Ok(Job {
         id,
@@ -103,7 +101,7 @@ fn job(body: &Value) -> Result<Job, Failure> {
         created: body["created_at"].as_i64(),
         files: files.map(|id| format!("/files/{}/content", path_segment::encode(&id))).collect(),
         lines: Vec::new(),
-        message,
+        refusal: refusal(body["errors"].as_array().into_iter().flatten()),
     })
 }
 

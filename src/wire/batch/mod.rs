@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::{Failure, HeaderFields, Reply};
 use crate::batch::{BatchCounts, BatchEndpoint, BatchFormat, BatchState};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::key::Secrets;
 use crate::time::rfc3339;
 pub(crate) use multipart::{Multipart, UploadFields};
 
@@ -147,8 +148,8 @@ pub(crate) struct Job {
     pub(crate) files: Vec<String>,
     /// Its results, if they are part of the job.
     pub(crate) lines: Vec<String>,
-    /// Why the provider refused it.
-    pub(crate) message: Option<String>,
+    /// Why the provider refused it as a whole.
+    pub(crate) refusal: Option<Failure>,
 }
 
 /// A page of the list of jobs.
@@ -218,6 +219,27 @@ fn created(value: &Value) -> Option<i64> {
 /// The failure of a request without a response.
 fn failure(error: &Value) -> Failure {
     Failure::inside(error)
+}
+
+/// Why a provider refused a whole job, from the first of its `errors` with a message. Without a known
+/// class it is the requests' fault.
+fn refusal<'a>(errors: impl IntoIterator<Item = &'a Value>) -> Option<Failure> {
+    let error = errors.into_iter().find(|error| text(&error["message"]).is_some())?;
+    let mut failure = Failure::inside(error);
+    if failure.code.as_deref() == Some("token_limit_exceeded") {
+        // Not of a prompt: too many tokens wait in other batches. Only a look at the job tells
+        // (openai/openai-python #1643).
+        failure.kind = ErrorKind::RateLimited;
+    } else if failure.kind == ErrorKind::Server {
+        failure.kind = ErrorKind::InvalidRequest;
+    }
+    Some(failure)
+}
+
+/// The error for a failure in a result or a job, without secrets.
+pub(crate) fn error(failure: Failure, secrets: &Secrets) -> Error {
+    // Hide before anything is shortened.
+    failure.into_unbounded_error().hide(secrets).bounded()
 }
 
 /// What became of a request whose `response` has a status and a body, and whose `error` says what

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     IdRule, Interface, Job, JobPage, Line, NewJob, Upload, UploadFields, count, outcome, parse,
-    parse_line, text,
+    parse_line, refusal, text,
 };
 use crate::batch::{BatchCounts, BatchEndpoint, BatchState};
 use crate::path_segment;
@@ -122,7 +122,6 @@ fn job(body: &Value) -> Result<Job, Failure> {
     let files = files.into_iter().filter_map(|name| text(&body[name]));
     let errors = &body["errors"]["data"];
     let errors = errors.as_array().or_else(|| body["errors"].as_array());
-    let message = errors.and_then(|errors| errors.iter().find_map(|error| text(&error["message"])));
     let endpoint = body["endpoint"].as_str().unwrap_or_default();
     Ok(Job {
         id,
@@ -142,7 +141,9 @@ fn job(body: &Value) -> Result<Job, Failure> {
         created: body["created_at"].as_i64(),
         files: files.map(|id| format!("/files/{}/content", path_segment::encode(&id))).collect(),
         lines: Vec::new(),
-        message: message.or_else(|| text(&body["error"])),
+        // Together has one error, as text.
+        refusal: refusal(errors.into_iter().flatten())
+            .or_else(|| refusal([&json!({"message": body["error"]})])),
     })
 }
 

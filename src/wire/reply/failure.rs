@@ -45,7 +45,7 @@ impl Failure {
         self.into_unbounded_error().bounded()
     }
 
-    pub(super) fn into_unbounded_error(self) -> Error {
+    pub(in crate::wire) fn into_unbounded_error(self) -> Error {
         Error::new(self.kind, self.message).with_code(self.code).with_retry_hints(self.wait, None)
     }
 
