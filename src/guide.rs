@@ -30,6 +30,7 @@ page!(embeddings, "../docs/embeddings.md");
 page!(errors, "../docs/errors.md");
 page!(retries, "../docs/retries.md");
 page!(routing, "../docs/routing.md");
+page!(batches, "../docs/batches.md");
 page!(limits, "../docs/limits.md");
 page!(settings, "../docs/settings.md");
 page!(connections, "../docs/connections.md");

@@ -34,6 +34,7 @@
 //! | go through a proxy, or trust a company's certificates | [`Proxy`], [`Tls`] | [connections](guide::connections) |
 //! | list a provider's models, or count tokens before sending | [`Client::models`], [`Client::count_tokens`] | [providers](guide::providers) |
 //! | limit spending | [`Budget`], [`CostConfig`] | [costs](guide::costs) |
+//! | send many requests at half the price | [`Client::batches`], [`Batch`] | [batches](guide::batches) |
 //! | stay below a provider's rate limits | [`Limits`] | [limits](guide::limits) |
 //! | watch it run | [`Client::metrics`], [`Observer`] | [observability](guide::observability) |
 //! | test a program without a key | [`testing`](guide::testing), feature `testing` | [testing](guide::testing) |
