@@ -1,6 +1,7 @@
 //! Routes in virtual time: many calls at simulated targets.
 
 mod calls;
+mod cascade;
 mod known_failures;
 mod naive;
 mod promises;
