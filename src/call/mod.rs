@@ -2,6 +2,7 @@
 
 mod admission;
 mod advice;
+mod automatic;
 mod batch;
 mod certain;
 mod chat;

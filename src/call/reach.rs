@@ -3,43 +3,42 @@
 use std::time::Instant;
 
 use super::Caller;
+use super::certain::of_profile;
 use super::endpoint::Endpoints;
-use crate::catalogue::{Catalogue, Conditions};
+use crate::catalogue::Conditions;
 use crate::config::{Reached, Settings};
 
-/// The providers that a client can call: those that it has settings for or has used, and those
-/// whose key is in the environment.
-pub(super) fn reached(
-    endpoints: &Endpoints,
-    settings: &Settings,
-    catalogue: &Catalogue,
-) -> Vec<Reached> {
+/// The prices of a client and the providers that it can call: those that it has settings for or has
+/// used, and those whose key is in the environment.
+pub(super) fn conditions(endpoints: &Endpoints, settings: &Settings) -> Conditions {
+    let catalogue = &settings.catalogue;
     let mut all: Vec<Reached> = endpoints.settings(Reached::new);
     for id in catalogue.providers().filter(|id| !catalogue.is_twin(id)) {
-        if all.iter().all(|one| one.provider.as_str() != id) {
+        if all.iter().all(|one| one.profile.id.as_str() != id) {
             all.extend(settings.reached(id));
         }
     }
-    all
+    let mut conditions = Conditions::default()
+        .prices(settings.costs.prices().clone())
+        .providers(all.iter().map(|one| one.profile.id.as_str()));
+    for Reached { profile, price_provider, region } in all {
+        let id = profile.id.as_str();
+        conditions = conditions.price_provider(id, price_provider);
+        conditions = conditions.limits(id, of_profile(&profile));
+        if let Some(region) = region {
+            conditions = conditions.region(id, region);
+        }
+    }
+    conditions
 }
 
 impl Caller {
-    /// The prices, the providers that can be called, and what has been measured of whole answers.
+    /// What a selection depends on, with what has been measured of whole answers.
     pub(crate) fn conditions(&self) -> Conditions {
-        let Self { endpoints, settings, routes, .. } = self;
-        let all = reached(endpoints, settings, &settings.catalogue);
-        let mut conditions = Conditions::default()
-            .prices(settings.costs.prices().clone())
-            .providers(all.iter().map(|one| one.provider.as_str()));
-        for Reached { provider, price_provider, region } in all {
-            conditions = conditions.price_provider(provider.as_str(), price_provider);
-            if let Some(region) = region {
-                conditions = conditions.region(provider.as_str(), region);
-            }
-        }
-        for (provider, model, measured) in routes.measured(Instant::now()) {
-            conditions = conditions.measured(provider, model, measured);
-        }
-        conditions
+        let now = Instant::now();
+        let conditions = conditions(&self.endpoints, &self.settings);
+        self.routes.states().into_iter().fold(conditions, |conditions, state| {
+            conditions.measured(&state.provider, &state.model, state.measured(false, now))
+        })
     }
 }

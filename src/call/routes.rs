@@ -1,15 +1,18 @@
 //! The routes of a client, with the providers that their targets call.
 
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use super::Caller;
+use super::automatic::{AutoRoute, States};
 use super::endpoint::{Endpoint, Endpoints};
 use super::known::Known;
+use super::reach;
 use super::target::{Asked, Target};
-use crate::catalogue::{Capabilities, Measured};
+use crate::catalogue::Capabilities;
 use crate::chat::{ReasoningEffort, Usage};
-use crate::config::{Cascade, CheckedRoute, CheckedTarget, Classifier, ProviderSettings, Settings};
+use crate::config::{Cascade, CheckedRoute, Classifier, ProviderSettings, Settings};
 use crate::cost::{MaxPrice, Money};
 use crate::error::{Error, ErrorKind};
 use crate::observed::Server;
@@ -19,7 +22,22 @@ use crate::throttle::TargetId;
 use crate::transport::Transport;
 
 /// The routes of a client.
-pub(crate) struct Routes(Vec<Route>);
+pub(crate) struct Routes {
+    set: Vec<Route>,
+    automatic: Vec<AutoRoute>,
+}
+
+/// A route for one call: one of the client's, or one that was made for it.
+pub(super) enum CallRoute<'a> {
+    Set(&'a Route),
+    Made(Box<Route>),
+}
+
+/// A route that a request names.
+pub(super) enum Found<'a> {
+    Set(&'a Route),
+    Automatic(&'a AutoRoute),
+}
 
 /// A route, ready for calls.
 pub(super) struct Route {
@@ -27,11 +45,11 @@ pub(super) struct Route {
     pub(super) max_price: Option<MaxPrice>,
     pub(super) cascade: Option<Cascade>,
     pub(super) classifier: Option<Arc<dyn Classifier>>,
-    targets: Vec<Callee>,
+    pub(super) targets: Vec<Arc<Callee>>,
 }
 
 /// What a target calls.
-struct Callee {
+pub(super) struct Callee {
     provider: Provider,
     model: String,
     /// The provider: with the target's own settings, or the client's once it has been used.
@@ -54,32 +72,46 @@ impl Routes {
         transport: &Transport,
         now: Instant,
     ) -> Result<Self, Error> {
-        let mut routes: Vec<Route> = Vec::with_capacity(checked.len());
-        for CheckedRoute { route, targets } in checked {
+        let mut set: Vec<Route> = Vec::with_capacity(checked.len());
+        let mut automatic = Vec::new();
+        // By the place of the route; those of automatic routes are made when they are needed.
+        let mut states: Vec<Vec<Arc<TargetState>>> = Vec::with_capacity(checked.len());
+        for (place, CheckedRoute { route, targets }) in checked.into_iter().enumerate() {
+            let rules = Rules {
+                short_wait: route.short_wait,
+                reroute_refusals: route.reroute_refusals,
+                wait_for_targets: route.wait_for_targets,
+                hedge: route.hedge,
+            };
+            if route.auto.is_on {
+                automatic.push((place, route, rules));
+                states.push(Vec::new());
+                continue;
+            }
             let mut routed: Vec<RoutedTarget> = Vec::with_capacity(targets.len());
             let mut callees = Vec::with_capacity(targets.len());
+            states.push(Vec::with_capacity(targets.len()));
             for (target, set) in targets.into_iter().zip(route.targets) {
                 let new = || {
                     let (provider, model) = (target.provider.as_str(), &target.model);
                     Arc::new(TargetState::new(provider, model, route.breaker, now))
                 };
                 let state = match target.same_as {
-                    Some((place, at)) if place == routes.len() => Arc::clone(&routed[at].state),
-                    Some((place, at)) => Arc::clone(&routes[place].state.targets[at].state),
+                    Some((place, at)) => Arc::clone(&states[place][at]),
                     None => new(),
                 };
+                states[place].push(Arc::clone(&state));
                 if route.hedge.is_some_and(Hedge::is_measured) {
                     state.keep_percentiles();
                 }
-                let known = known(&target, endpoints, settings);
+                let (provider, model) = (&target.provider, &target.model);
+                let known = known(provider, model, target.settings.as_ref(), endpoints, settings);
                 let listed = match &known {
                     Some(known) => known.capabilities,
                     // Its provider's settings are incomplete, so it serves no call.
                     None => Capabilities::default(),
                 };
-                let certain = known.as_ref().map(|known| known.certain.or(known.routed));
-                let certain = certain.unwrap_or_default();
-                let certain = set.capabilities.or(certain);
+                let certain = set.capabilities.or(certain(known.as_deref()));
                 let capabilities = set.capabilities.or(listed);
                 let mut one = RoutedTarget::new(target.name, state);
                 (one.weight, one.region) = (set.weight, set.region);
@@ -90,16 +122,11 @@ impl Routes {
                 let has_own = own.is_some();
                 let endpoint = own.map_or_else(OnceLock::new, |own| Arc::new(own).into());
                 let (provider, model, id) = (target.provider, target.model, target.id);
-                callees.push(Callee { provider, model, endpoint, has_own, id, known, certain });
+                let callee = Callee { provider, model, endpoint, has_own, id, known, certain };
+                callees.push(Arc::new(callee));
             }
-            let rules = Rules {
-                short_wait: route.short_wait,
-                reroute_refusals: route.reroute_refusals,
-                wait_for_targets: route.wait_for_targets,
-                hedge: route.hedge,
-            };
             let state = Arc::new(RouteState::new(route.name, route.strategy, rules, routed));
-            routes.push(Route {
+            set.push(Route {
                 state,
                 max_price: route.max_price,
                 cascade: route.cascade,
@@ -107,46 +134,87 @@ impl Routes {
                 targets: callees,
             });
         }
-        Ok(Self(routes))
+        let mut routes = Self { set, automatic: Vec::new() };
+        if !automatic.is_empty() {
+            let shared = Arc::new(States::default());
+            routes.own().for_each(|target| shared.add(&target.state));
+            let conditions = reach::conditions(endpoints, settings);
+            let made = automatic.into_iter().map(|(place, route, rules)| {
+                AutoRoute::new(route, place, rules, &shared, &settings.catalogue, &conditions)
+            });
+            routes.automatic = made.collect();
+        }
+        Ok(routes)
+    }
+
+    /// The targets that are set and have no key or settings of their own.
+    fn own(&self) -> impl Iterator<Item = &RoutedTarget> {
+        let targets =
+            self.set.iter().flat_map(|route| route.state.targets.iter().zip(&route.targets));
+        targets.filter(|(_, callee)| !callee.has_own).map(|(target, _)| target)
     }
 
     /// Finds the route that a request names, or that the client's `model` names if the request
     /// names none.
-    pub(super) fn find(&self, asked: Asked<'_>, model: Option<&str>) -> Option<&Route> {
-        if self.0.is_empty() {
+    pub(super) fn find(&self, asked: Asked<'_>, model: Option<&str>) -> Option<Found<'_>> {
+        if self.is_empty() {
             return None;
         }
         let Asked::Model(None, asked) = asked else { return None };
         let name = asked.or(model)?;
-        self.0.iter().find(|route| route.state.name == name)
+        let set = self.set.iter().find(|route| route.state.name == name);
+        let automatic = || self.automatic.iter().find(|route| route.name == name);
+        set.map(Found::Set).or_else(|| automatic().map(Found::Automatic))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.automatic.is_empty()
     }
 
     /// Adds the names of the routes to the error for a model that names no provider: it may be a
     /// misspelled route.
     pub(super) fn name_in(&self, error: Error, asked: Asked<'_>) -> Error {
         let may_be_route = matches!(asked, Asked::Model(None, Some(model)) if !model.contains('/'));
-        if self.0.is_empty() || !may_be_route || error.kind() != ErrorKind::Configuration {
+        if self.is_empty() || !may_be_route || error.kind() != ErrorKind::Configuration {
             return error;
         }
-        let names: Vec<_> = self.0.iter().map(|route| format!("{:?}", route.state.name)).collect();
+        let set = self.set.iter().map(|route| &route.state.name);
+        let names = set.chain(self.automatic.iter().map(|route| &route.name));
+        let names: Vec<_> = names.map(|name| format!("{name:?}")).collect();
         let advice = format!("the client's routes are {}", names.join(", "));
         error.with_advice(Some(advice))
     }
 
-    /// What has been measured of the whole answers of each target with the client's own key, by
-    /// provider and model.
-    pub(super) fn measured(&self, now: Instant) -> impl Iterator<Item = (&str, &str, Measured)> {
-        let targets =
-            self.0.iter().flat_map(|route| route.state.targets.iter().zip(&route.targets));
-        targets.filter(|(_, callee)| !callee.has_own).map(move |(target, _)| {
-            let state = &*target.state;
-            (state.provider.as_str(), state.model.as_str(), state.measured(false, now))
-        })
+    /// The health of each model that is called with the client's own key.
+    pub(super) fn states(&self) -> Vec<Arc<TargetState>> {
+        let set = self.own().map(|target| Arc::clone(&target.state));
+        set.chain(self.automatic.iter().flat_map(AutoRoute::states)).collect()
     }
 
     /// The state of all targets.
     pub(crate) fn status(&self, now: Instant) -> Vec<TargetStatus> {
-        self.0.iter().flat_map(|route| route.state.status(now)).collect()
+        let set = self.set.iter().flat_map(|route| route.state.status(now));
+        set.chain(self.automatic.iter().flat_map(|route| route.status(now))).collect()
+    }
+}
+
+impl Found<'_> {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Set(route) => &route.state.name,
+            Self::Automatic(route) => &route.name,
+        }
+    }
+}
+
+impl Deref for CallRoute<'_> {
+    type Target = Route;
+
+    fn deref(&self) -> &Route {
+        match self {
+            Self::Set(route) => route,
+            Self::Made(route) => route,
+        }
     }
 }
 
@@ -182,13 +250,13 @@ impl Route {
 
     /// What the model of a target certainly cannot do, and the efforts of reasoning that it has.
     pub(super) fn certain(&self, at: usize) -> (&Capabilities, &[ReasoningEffort]) {
-        let Callee { certain, known, .. } = &self.targets[at];
+        let Callee { certain, known, .. } = &*self.targets[at];
         (certain, known.as_ref().map_or(&[], |known| &known.efforts))
     }
 
     /// The place of a target for limits, and its name if it has settings of its own.
     pub(super) fn place(&self, at: usize) -> (TargetId, Option<&str>) {
-        let Callee { has_own, id, .. } = self.targets[at];
+        let Callee { has_own, id, .. } = *self.targets[at];
         (id, has_own.then(|| self.state.targets[at].name.as_str()))
     }
 
@@ -219,6 +287,19 @@ impl Route {
 }
 
 impl Callee {
+    /// A model that is called with the client's settings for its provider.
+    pub(super) fn plain(
+        provider: Provider,
+        model: String,
+        id: TargetId,
+        endpoints: &Endpoints,
+        settings: &Settings,
+    ) -> Self {
+        let known = known(&provider, &model, None, endpoints, settings);
+        let certain = certain(known.as_deref());
+        Self { provider, model, endpoint: OnceLock::new(), has_own: false, id, known, certain }
+    }
+
     fn endpoint(
         &self,
         endpoints: &Endpoints,
@@ -233,11 +314,23 @@ impl Callee {
     }
 }
 
+/// What the model of a target certainly cannot do.
+fn certain(known: Option<&Known>) -> Capabilities {
+    known.map(|known| known.certain.or(known.routed)).unwrap_or_default()
+}
+
 /// What is known of the model of a target; `None` if the settings of its provider are incomplete.
-fn known(target: &CheckedTarget, endpoints: &Endpoints, settings: &Settings) -> Option<Arc<Known>> {
-    let of = |own: &ProviderSettings| Arc::new(Known::of(own, &target.model, settings));
-    match &target.settings {
+/// `own` are the target's own settings.
+fn known(
+    provider: &Provider,
+    model: &str,
+    own: Option<&ProviderSettings>,
+    endpoints: &Endpoints,
+    settings: &Settings,
+) -> Option<Arc<Known>> {
+    let of = |own: &ProviderSettings| Arc::new(Known::of(own, model, settings));
+    match own {
         Some(own) => Some(of(own)),
-        None => endpoints.with_settings(&target.provider, settings, of),
+        None => endpoints.with_settings(provider, settings, of),
     }
 }

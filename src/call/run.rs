@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
-use super::routes::Route;
+use super::routes::{CallRoute, Found};
 use super::target::{self, Target};
 use super::time_limits::CallTimeLimits;
 use super::{Caller, one_target, routed};
@@ -65,7 +65,7 @@ where
 /// Where a call goes.
 enum Destination<'a> {
     Target(Target),
-    Route(&'a Route),
+    Route(CallRoute<'a>),
     /// To neither, because of this error.
     Nowhere(Error),
 }
@@ -97,7 +97,7 @@ pub(super) fn run<O: Operation, T: Measurable>(
     let call = Begun { caller, operation, options: &options, policy, at: begun };
     let ran = match destination {
         Destination::Target(target) => one_target::run(&call, target, attempt, &observed),
-        Destination::Route(route) => routed::run(&call, route, attempt, &mut observed),
+        Destination::Route(route) => routed::run(&call, &route, attempt, &mut observed),
         Destination::Nowhere(error) => Err(error),
     };
     match ran {
@@ -115,10 +115,20 @@ impl<'a> Destination<'a> {
         let Caller { endpoints, routes, settings, transport, .. } = caller;
         let asked = options.asked;
         match routes.find(asked, settings.model.as_deref()) {
-            Some(route) if operation.is_routable() => Self::Route(route),
-            Some(route) => Self::Nowhere(Error::invalid_request(format!(
+            Some(found) if operation.is_routable() => match found {
+                Found::Set(route) => Self::Route(CallRoute::Set(route)),
+                Found::Automatic(route) => {
+                    let streamed = operation.delivery() == Delivery::Stream;
+                    let needs = operation.needs().unwrap_or_default();
+                    match route.route(&needs, streamed, caller) {
+                        Ok(made) => Self::Route(CallRoute::Made(Box::new(made))),
+                        Err(error) => Self::Nowhere(error),
+                    }
+                }
+            },
+            Some(found) => Self::Nowhere(Error::invalid_request(format!(
                 "{:?} is a route, and routes serve chats only; name a model, as provider/model",
-                route.state.name
+                found.name()
             ))),
             None => match target::resolve(asked, endpoints, settings, transport) {
                 Ok(target) => Self::Target(target),

@@ -36,6 +36,7 @@ pub use model::{Modality, Model};
 pub use needs::Needs;
 pub(crate) use needs::Unfit;
 pub(crate) use request::{count_text, dense_bytes, text_bytes};
+pub(crate) use selection::{Call, Grounds, Lack, Offer, Shortlist};
 pub use selection::{Conditions, LeftOut, Measured, Selected, Selection};
 
 /// What is known of models: the built-in table, and what the program sets on top of it.

@@ -150,10 +150,59 @@ impl Needs {
         self
     }
 
+    /// The needs of a call to a route with standing needs. Which providers, models and regions the
+    /// route may choose is settled before any call, so that is left out.
+    pub(crate) fn under(&self, standing: &Self) -> Self {
+        let (own, its) = (&self.wishes, &standing.wishes);
+        let higher = |one: Option<u64>, other: Option<u64>| one.max(other);
+        Self {
+            prompt_bytes: self.prompt_bytes,
+            max_output: higher(self.max_output, standing.max_output),
+            images: self.images || standing.images,
+            documents: self.documents || standing.documents,
+            audio: self.audio || standing.audio,
+            video: self.video || standing.video,
+            tools: self.tools || standing.tools,
+            parallel_tools: self.parallel_tools || standing.parallel_tools,
+            schema: self.schema || standing.schema,
+            reasoning: self.reasoning || standing.reasoning,
+            effort: self.effort,
+            sampling: self.sampling,
+            wishes: Wishes {
+                context: higher(own.context, its.context),
+                prompt_tokens: own.prompt_tokens,
+                answer_tokens: own.answer_tokens.or(its.answer_tokens),
+                max_price: lower(own.max_price, its.max_price),
+                max_latency: its.max_latency,
+                quality: its.quality,
+                ..Wishes::default()
+            },
+        }
+    }
+
+    /// Lowers the highest price.
+    pub(crate) fn and_max_price(mut self, most: MaxPrice) -> Self {
+        self.wishes.max_price = lower(self.wishes.max_price, Some(most));
+        self
+    }
+
+    /// The names of providers that are asked for.
+    pub(crate) fn asked_providers(&self) -> &[String] {
+        &self.wishes.providers
+    }
+
     /// Includes providers that the client has no key for, to see what they offer. Default: only
     /// those that it can call.
     pub fn any_provider(mut self) -> Self {
         self.wishes.any_provider = true;
         self
+    }
+}
+
+/// The limit that is within both.
+fn lower(one: Option<MaxPrice>, other: Option<MaxPrice>) -> Option<MaxPrice> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.and(other)),
+        (one, other) => one.or(other),
     }
 }

@@ -30,7 +30,7 @@ pub(crate) use provider_settings::ProviderSettings;
 pub use proxy::Proxy;
 pub(crate) use reach::Reached;
 pub use route::{ByPrompt, Check, Choice, Classifier, Route, RouteTarget, TargetInfo, Verdict};
-pub(crate) use route::{Cascade, CheckedRoute, CheckedTarget};
+pub(crate) use route::{Cascade, CheckedRoute};
 pub(crate) use settings::{Checked, Settings};
 pub(crate) use time_limits::{TimeLimits, Timeouts};
 pub(crate) use tls::RootFiles;

@@ -1,13 +1,13 @@
 //! Which providers a client can call, and where they are.
 
 use super::{Environment, ProviderSettings, Settings};
-use crate::provider::{self, Format, Profile, Provider};
+use crate::provider::{self, Format, Profile};
 use crate::url::Url;
 
 /// A provider that a client can call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reached {
-    pub(crate) provider: Provider,
+    pub(crate) profile: Profile,
     /// Its name in the price table.
     pub(crate) price_provider: String,
     /// The region that its address names.
@@ -17,7 +17,7 @@ pub(crate) struct Reached {
 impl Reached {
     pub(crate) fn new(settings: &ProviderSettings) -> Self {
         Self {
-            provider: settings.profile.id.clone(),
+            profile: settings.profile.clone(),
             price_provider: settings.price_provider.clone(),
             region: region(&settings.base).map(str::to_owned),
         }

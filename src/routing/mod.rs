@@ -34,7 +34,7 @@ pub use hedge::Hedge;
 pub(crate) use hedge::{Next, Race, Runner};
 pub(crate) use state::{RouteState, RoutedTarget, TargetState, Ticket};
 pub use status::{BreakerState, TargetStatus};
-pub(crate) use strategy::Ascending;
+pub(crate) use strategy::{Ascending, Ranked};
 pub use strategy::{
     Balanced, Candidate, Cheapest, Failover, Fastest, RoutedCall, Sticky, Strategy, Weighted,
 };

@@ -11,7 +11,7 @@ use super::health::{Answered, Health};
 use super::outcome::outcome;
 use super::trace::Names;
 use super::{BreakerConfig, RestReason, Strategy, TargetStatus};
-use crate::catalogue::{Capabilities, Measured};
+use crate::catalogue::{Capabilities, Grounds, Lack, Measured};
 use crate::error::Error;
 use crate::money::Money;
 use crate::sync::{Lock, Mutex};
@@ -31,6 +31,7 @@ pub(crate) struct RouteState {
 }
 
 /// A target in a route.
+#[derive(Clone)]
 pub(crate) struct RoutedTarget {
     pub(crate) name: String,
     pub(crate) weight: f64,
@@ -109,7 +110,7 @@ impl RoutedTarget {
         self.state.with(|guarded| guarded.counts[self.counts].not_accepted += 1);
     }
 
-    fn status(&self, route: &str, now: Instant) -> TargetStatus {
+    pub(crate) fn status(&self, route: &str, now: Instant) -> TargetStatus {
         self.state.with(|Guarded { breaker, health, counts }| {
             let seconds = |seconds: Option<f64>| {
                 seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
@@ -154,11 +155,26 @@ impl RouteState {
         rules: Rules,
         targets: Vec<RoutedTarget>,
     ) -> Self {
+        Self::ranked(name, strategy, rules, targets, Vec::new(), Vec::new())
+    }
+
+    /// A route whose targets were ranked for a call: why each has its place, and why other models
+    /// are left out, with their numbers.
+    pub(crate) fn ranked(
+        name: String,
+        strategy: Arc<dyn Strategy>,
+        rules: Rules,
+        targets: Vec<RoutedTarget>,
+        grounds: Vec<Grounds>,
+        left_out: Vec<(Lack, usize)>,
+    ) -> Self {
         let pins = Mutex::new(Lock::RoutePins, Pins::default());
         let names = Arc::new(Names {
             route: name.clone(),
             strategy: strategy.name().to_owned(),
             targets: targets.iter().map(|target| target.name.clone()).collect(),
+            grounds,
+            left_out,
         });
         Self { name, names, strategy, rules, targets, pins }
     }

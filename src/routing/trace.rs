@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::RestReason;
+use crate::catalogue::{Grounds, Lack, Shortlist};
 use crate::error::ErrorKind;
 use crate::money::Money;
 
@@ -25,6 +26,9 @@ pub struct RouteTrace {
     pub classification: Option<Classification>,
     /// Its targets, in the order of the route.
     pub targets: Vec<TargetTrace>,
+    /// The models that an [automatic](crate::route::Route::auto) route left out: how many, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// What a [`Classifier`](crate::route::Classifier) decided about a call.
@@ -49,6 +53,9 @@ pub struct TargetTrace {
     pub name: String,
     /// What became of it. Empty if it was not needed.
     pub steps: Vec<TargetStep>,
+    /// Why an [automatic](crate::route::Route::auto) route gave it its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
 }
 
 /// One thing that happened to a target in a call.
@@ -106,6 +113,10 @@ pub(crate) struct Names {
     pub(super) route: String,
     pub(super) strategy: String,
     pub(super) targets: Vec<String>,
+    /// Why each target has its place, for an automatic route; otherwise empty.
+    pub(super) grounds: Vec<Grounds>,
+    /// Why other models are left out, with their numbers.
+    pub(super) left_out: Vec<(Lack, usize)>,
 }
 
 /// A [`RouteTrace`] that is made when somebody asks for it, because most programs never do.
@@ -142,11 +153,15 @@ impl LazyTrace {
                 target.steps.iter().cloned().chain(answer).collect()
             });
             let targets = self.names.targets.iter().cloned().zip(steps);
+            let grounds = self.names.grounds.iter().map(Grounds::reasons).map(Some);
+            let reasons = grounds.chain(std::iter::repeat(None)).map(Option::unwrap_or_default);
+            let trace = |((name, steps), reasons)| TargetTrace { name, steps, reasons };
             RouteTrace {
                 route: self.names.route.clone(),
                 strategy: self.names.strategy.clone(),
                 classification: self.classification.as_deref().cloned(),
-                targets: targets.map(|(name, steps)| TargetTrace { name, steps }).collect(),
+                targets: targets.zip(reasons).map(trace).collect(),
+                left_out: Shortlist::describe(&self.names.left_out),
             }
         })
     }
@@ -213,7 +228,7 @@ impl fmt::Display for TargetTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.name)?;
         if self.steps.is_empty() {
-            return f.write_str("not needed");
+            f.write_str("not needed")?;
         }
         for (at, step) in self.steps.iter().enumerate() {
             let before = at.checked_sub(1).map(|before| &self.steps[before]);
@@ -225,7 +240,16 @@ impl fmt::Display for TargetTrace {
                 (Some(_), _) => write!(f, ", then {step}")?,
             }
         }
-        Ok(())
+        self.write_reasons(f)
+    }
+}
+
+impl TargetTrace {
+    fn write_reasons(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reasons[..] {
+            [] => Ok(()),
+            reasons => write!(f, " ({})", reasons.join("; ")),
+        }
     }
 }
 
@@ -235,7 +259,8 @@ impl fmt::Display for RouteTrace {
         if let Some(classification) = &self.classification {
             write!(f, "\n  {classification}")?;
         }
-        self.targets.iter().try_for_each(|target| write!(f, "\n  {target}"))
+        self.targets.iter().try_for_each(|target| write!(f, "\n  {target}"))?;
+        self.left_out.iter().try_for_each(|models| write!(f, "\n  left out: {models}"))
     }
 }
 
@@ -246,7 +271,8 @@ mod tests {
     #[test]
     fn a_cascade_shows_why_it_moved_up_and_what_it_returned() {
         let rejected = |reason: &str| TargetStep::NotAccepted { reason: reason.into(), cost: None };
-        let target = |name: &str, steps| TargetTrace { name: name.to_owned(), steps };
+        let target =
+            |name: &str, steps| TargetTrace { name: name.to_owned(), steps, reasons: Vec::new() };
         let mut trace = RouteTrace {
             route: "smart".into(),
             strategy: "cascade".into(),
@@ -260,6 +286,7 @@ mod tests {
                 target("a/x", vec![rejected("it is cut off")]),
                 target("b/y", vec![rejected("it is empty"), TargetStep::Answered]),
             ],
+            left_out: Vec::new(),
         };
         assert_eq!(
             trace.to_string(),
@@ -276,11 +303,13 @@ mod tests {
 
     #[test]
     fn a_trace_has_one_line_per_target() {
-        let target = |name: &str, steps| TargetTrace { name: name.to_owned(), steps };
+        let target =
+            |name: &str, steps| TargetTrace { name: name.to_owned(), steps, reasons: Vec::new() };
         let trace = RouteTrace {
             route: "smart".into(),
             strategy: "failover".into(),
             classification: None,
+            left_out: Vec::new(),
             targets: vec![
                 target(
                     "a/x",

@@ -1,8 +1,10 @@
 //! What a selection depends on besides the catalogue and the needs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use crate::catalogue::Capabilities;
 use crate::cost::Prices;
 use crate::provider;
 
@@ -27,6 +29,8 @@ pub struct Conditions {
     price_providers: BTreeMap<String, String>,
     /// By provider.
     regions: BTreeMap<String, String>,
+    /// By provider: what it rules out for all its models.
+    limits: BTreeMap<String, Capabilities>,
     /// By provider, then by model.
     measured: BTreeMap<String, BTreeMap<String, Measured>>,
 }
@@ -84,6 +88,7 @@ impl Default for Conditions {
             providers: None,
             price_providers: BTreeMap::new(),
             regions: BTreeMap::new(),
+            limits: BTreeMap::new(),
             measured: BTreeMap::new(),
         }
     }
@@ -132,8 +137,18 @@ impl Conditions {
         self
     }
 
+    /// Sets what a provider rules out for all its models. Default: nothing.
+    pub(crate) fn limits(mut self, provider: impl Into<String>, limits: Capabilities) -> Self {
+        self.limits.insert(provider.into(), limits);
+        self
+    }
+
+    pub(super) fn limits_of(&self, provider: &str) -> Capabilities {
+        self.limits.get(provider).copied().unwrap_or_default()
+    }
+
     /// The name of a provider in the price table.
-    pub(super) fn priced_as<'a>(&'a self, provider: &'a str) -> std::borrow::Cow<'a, str> {
+    pub(super) fn priced_as<'a>(&'a self, provider: &'a str) -> Cow<'a, str> {
         match self.price_providers.get(provider) {
             Some(name) => name.as_str().into(),
             None => provider::price_name(provider).unwrap_or(provider.into()),

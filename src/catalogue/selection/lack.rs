@@ -49,7 +49,7 @@ pub(crate) enum Lack {
 }
 
 /// Whether two models are left out for the same reason, whatever the numbers.
-pub(crate) fn is_same(one: &Lack, other: &Lack) -> bool {
+pub(super) fn is_same(one: &Lack, other: &Lack) -> bool {
     match (one, other) {
         (Lack::Cannot(one), Lack::Cannot(other)) | (Lack::Unknown(one), Lack::Unknown(other)) => {
             one == other
@@ -101,7 +101,7 @@ impl fmt::Display for Lack {
 
 impl Lack {
     /// The reason without numbers, for several models.
-    pub(crate) fn in_general(&self) -> String {
+    pub(super) fn in_general(&self) -> String {
         match self {
             Self::Retired(_) => Self::Retired(None).to_string(),
             Self::Window { needed, .. } => {

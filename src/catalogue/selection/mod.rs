@@ -5,6 +5,7 @@
 //! lack        why it is left out
 //! grounds     why it has its place
 //! purpose     what it is for, if that is no ordinary chat
+//! shortlist   the best few of many
 //! conditions  prices, time, reachable providers, measurements
 //! ```
 //!
@@ -15,18 +16,19 @@ mod grounds;
 mod lack;
 mod offer;
 mod purpose;
+mod shortlist;
 
 use serde::Serialize;
 use std::fmt;
-use std::sync::Arc;
 
-use super::{Catalogue, Model, Needs, table};
+use super::{Capabilities, Catalogue, Model, Needs, table};
 use crate::chat::Provider;
-use crate::cost::{Money, Price};
+use crate::cost::Money;
 pub use conditions::{Conditions, Measured};
 pub(crate) use grounds::Grounds;
-pub(crate) use lack::{Lack, is_same};
+pub(crate) use lack::Lack;
 pub(crate) use offer::{Call, Offer};
+pub(crate) use shortlist::Shortlist;
 
 /// The models that meet the needs of a call, the best first, and why the others are left out.
 ///
@@ -114,20 +116,14 @@ impl Catalogue {
     /// }
     /// ```
     pub fn select(&self, needs: &Needs, conditions: &Conditions) -> Selection {
+        let (offers, mut selection) = self.offers(needs, conditions);
         let call = Call::new(needs, conditions.at);
-        let mut selection = Selection::default();
         let mut ranked: Vec<(Offer, Grounds)> = Vec::new();
-        let considered = self.considered(needs, conditions.providers.as_deref(), &mut selection);
-        for provider in &considered {
-            let priced_as = conditions.priced_as(provider);
-            let price = |model: &str| conditions.prices.find(&priced_as, model);
-            let region = conditions.region_of(provider);
-            for (offer, excluded) in self.offers(provider, needs, price, region) {
-                let measured = conditions.measured_of(provider, &offer.model.id);
-                match excluded.map_or_else(|| offer.judge(&call, measured), Err) {
-                    Ok(grounds) => ranked.push((offer, grounds)),
-                    Err(lack) => selection.leave_out(offer.model.name(), &lack),
-                }
+        for offer in offers {
+            let Model { provider, id, .. } = &offer.model;
+            match offer.judge(&call, conditions.measured_of(provider.as_str(), id)) {
+                Ok(grounds) => ranked.push((offer, grounds)),
+                Err(lack) => selection.leave_out(offer.model.name(), &lack),
             }
         }
         ranked.sort_by(|(one, grounds), (other, others)| {
@@ -140,9 +136,50 @@ impl Catalogue {
             reasons: grounds.reasons(),
         };
         selection.ranked = ranked.into_iter().map(selected).collect();
-        selection.note_unknown_models(needs);
         selection.left_out.sort_by(|one, other| one.name.cmp(&other.name));
         selection
+    }
+
+    /// The models that a call with these needs may go to, before any of them is judged. The
+    /// selection says which are left out already, and has no ranking yet.
+    pub(crate) fn offers(&self, needs: &Needs, conditions: &Conditions) -> (Vec<Offer>, Selection) {
+        let mut selection = Selection::default();
+        let mut offers = Vec::new();
+        let asked = &needs.wishes.models;
+        let mut is_found = vec![false; asked.len()];
+        for provider in self.considered(needs, conditions.providers.as_deref(), &mut selection) {
+            let priced_as = conditions.priced_as(&provider);
+            let region = conditions.region_of(&provider);
+            let limits = conditions.limits_of(&provider);
+            for mut model in self.models(&provider) {
+                let mut is_asked = asked.is_empty();
+                for (name, is_found) in asked.iter().zip(&mut is_found) {
+                    let is_name = is_name_of(name, &model);
+                    (is_asked, *is_found) = (is_asked || is_name, *is_found || is_name);
+                }
+                if !is_asked {
+                    continue;
+                }
+                let price = conditions.prices.find(&priced_as, &model.id);
+                let of_price = price.as_ref().map(|price| Capabilities {
+                    context_window: price.context_window_tokens(),
+                    max_output: price.max_output_tokens(),
+                    ..Capabilities::default()
+                });
+                let known = limits.or(model.capabilities).or(of_price.unwrap_or_default());
+                model.capabilities = known;
+                let offer = Offer { model, price };
+                match offer.excluded(needs, region) {
+                    None => offers.push(offer),
+                    Some(lack) => selection.leave_out(offer.model.name(), &lack),
+                }
+            }
+        }
+        for (name, _) in asked.iter().zip(is_found).filter(|(_, is_found)| !is_found) {
+            let why = "no provider that can be called has a model of this name in the catalogue";
+            selection.left_out.push(LeftOut { name: name.clone(), why: why.to_owned() });
+        }
+        (offers, selection)
     }
 
     /// The ids of the providers to consider. Notes in `selection` those that cannot be called, and
@@ -185,53 +222,11 @@ impl Catalogue {
     pub(crate) fn is_twin(&self, id: &str) -> bool {
         self.builtin && table::section(id).is_some_and(|section| !section.is_named(id))
     }
-
-    /// The models of a provider that the needs ask for, each with the reason if it is left out of
-    /// all such selections.
-    pub(crate) fn offers(
-        &self,
-        provider: &str,
-        needs: &Needs,
-        price: impl Fn(&str) -> Option<Arc<Price>>,
-        region: Option<&str>,
-    ) -> Vec<(Offer, Option<Lack>)> {
-        let is_asked = |model: &Model| {
-            let names = &needs.wishes.models;
-            names.is_empty() || names.iter().any(|name| is_name_of(name, model))
-        };
-        let offer = |model: Model| {
-            let offer = Offer { price: price(&model.id), model };
-            let excluded = offer.excluded(needs, region);
-            (offer, excluded)
-        };
-        self.models(provider).filter(is_asked).map(offer).collect()
-    }
 }
 
 impl Selection {
     fn leave_out(&mut self, name: String, lack: &Lack) {
         self.left_out.push(LeftOut { name, why: lack.to_string() });
-    }
-
-    /// Notes the models that are asked for and that no provider in question has.
-    fn note_unknown_models(&mut self, needs: &Needs) {
-        for asked in &needs.wishes.models {
-            let is_known = self.ranked.iter().any(|one| is_name_of(asked, &one.model))
-                || self.left_out.iter().any(|one| {
-                    one.name.eq_ignore_ascii_case(asked)
-                        || one
-                            .name
-                            .split_once('/')
-                            .is_some_and(|(_, id)| id.eq_ignore_ascii_case(asked))
-                });
-            if !is_known {
-                self.left_out.push(LeftOut {
-                    name: asked.clone(),
-                    why: "no provider that can be called has a model of this name in the catalogue"
-                        .to_owned(),
-                });
-            }
-        }
     }
 }
 

@@ -138,6 +138,13 @@ impl Offer {
                 None => return Err(Lack::Unknown(what)),
             }
         }
+        let has_effort = |effort| model.efforts.is_empty() || model.efforts.contains(&effort);
+        if needs.reasoning && !needs.effort.is_none_or(has_effort) {
+            return Err(Lack::Cannot("the reasoning effort"));
+        }
+        if needs.sampling && can.temperature == Some(false) {
+            return Err(Lack::Cannot("a temperature"));
+        }
         let fits_surely = self.fits(call, measured)?;
         let quality = model.quality;
         if let Some(needed) = needs.wishes.quality {

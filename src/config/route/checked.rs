@@ -1,6 +1,7 @@
 //! Routes, checked together with the environment.
 
 use super::{Route, RouteTarget};
+use crate::catalogue::Needs;
 use crate::config::ProviderSettings;
 use crate::config::limits;
 use crate::config::{Environment, ProviderConfig};
@@ -52,6 +53,12 @@ pub(in crate::config) fn check(
         if checked.iter().any(|other| other.route.name == route.name) {
             problems.push(format!("two routes are named {:?}; rename one", route.name));
         }
+        let asked = route.auto.needs.iter().flat_map(Needs::asked_providers);
+        let unknown = asked.filter(|name| provider::id(name, known.profiles).is_none());
+        problems.extend(unknown.map(|name| {
+            let unknown = provider::unknown(name, known.profiles);
+            format!("route {:?}: its needs name an {unknown}", route.name)
+        }));
         let mut targets: Vec<CheckedTarget> = Vec::new();
         for target in &route.targets {
             let found = resolve(target, known).and_then(|(provider, model)| {

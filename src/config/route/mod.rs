@@ -1,5 +1,6 @@
 //! Routes, as the caller sets them.
 
+mod auto;
 mod cascade;
 mod checked;
 mod classifier;
@@ -14,9 +15,10 @@ use crate::chat::ChatResponse;
 use crate::config::limits;
 use crate::cost::MaxPrice;
 use crate::routing::{Ascending, BreakerConfig, Failover, Hedge, Strategy};
+use auto::Auto;
 pub(crate) use cascade::Cascade;
 pub use cascade::{Check, Verdict};
-pub(crate) use checked::{CheckedRoute, CheckedTarget};
+pub(crate) use checked::CheckedRoute;
 pub(super) use checked::{Known, check};
 pub use classifier::{ByPrompt, Choice, Classifier, TargetInfo};
 pub use target::RouteTarget;
@@ -59,6 +61,7 @@ pub struct Route {
     pub(crate) classifier: Option<Arc<dyn Classifier>>,
     /// The setters for cascades that were called before it was one.
     stray: Vec<&'static str>,
+    pub(crate) auto: Auto,
 }
 
 impl Route {
@@ -77,6 +80,7 @@ impl Route {
             cascade: None,
             classifier: None,
             stray: Vec::new(),
+            auto: Auto::default(),
         }
     }
 
@@ -292,9 +296,7 @@ impl Route {
             problems.push("a route has no name; give it one, such as \"smart\"".to_owned());
             return problems;
         }
-        if self.targets.is_empty() {
-            problems.push("it has no targets; add one, such as \"openai/gpt-4o-mini\"".to_owned());
-        }
+        problems.extend(self.auto_problems());
         for target in &self.targets {
             let weight = target.weight;
             if !(weight.is_finite() && weight >= 0.0) {
@@ -336,6 +338,7 @@ impl fmt::Debug for Route {
             .field("hedge", &self.hedge)
             .field("cascade", &self.cascade)
             .field("classifier", &self.classifier.as_ref().map(|one| one.name().to_owned()))
+            .field("auto", &self.auto)
             .finish()
     }
 }

@@ -5,6 +5,7 @@ mod balanced;
 mod cheapest;
 mod failover;
 mod fastest;
+mod ranked;
 mod sticky;
 mod weighted;
 
@@ -16,6 +17,7 @@ pub use balanced::Balanced;
 pub use cheapest::Cheapest;
 pub use failover::Failover;
 pub use fastest::Fastest;
+pub(crate) use ranked::Ranked;
 pub use sticky::Sticky;
 pub use weighted::Weighted;
 
