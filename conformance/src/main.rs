@@ -3,6 +3,7 @@
 
 mod answers;
 mod arguments;
+mod batches;
 mod cases;
 mod mocked;
 mod report;

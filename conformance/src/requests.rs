@@ -110,7 +110,7 @@ fn send(client: &Client, case: Case, arguments: &Arguments) -> Result<(), Error>
     }
 }
 
-fn agent() -> ureq::Agent {
+pub(crate) fn agent() -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(Duration::from_secs(60)));
@@ -118,14 +118,14 @@ fn agent() -> ureq::Agent {
 }
 
 /// The server under test.
-struct Origin {
-    url: String,
-    agent: ureq::Agent,
+pub(crate) struct Origin {
+    pub(crate) url: String,
+    pub(crate) agent: ureq::Agent,
 }
 
 impl Origin {
     /// Sends a body to the path of `request`, with its headers.
-    fn post(&self, request: &Request, body: &[u8]) -> Result<(u16, String), String> {
+    pub(crate) fn post(&self, request: &Request, body: &[u8]) -> Result<(u16, String), String> {
         let mut post = self.agent.post(format!("{}{}", self.url, request.path()));
         for (name, value) in request.headers() {
             if !["host", "content-length", "connection", "accept-encoding"].contains(&&**name) {
@@ -174,7 +174,7 @@ impl Origin {
 }
 
 /// What Prism says of the innermost members that it rejects; of other servers, the whole answer.
-fn words(body: &str) -> String {
+pub(crate) fn words(body: &str) -> String {
     let json: Value = serde_json::from_str(body).unwrap_or_default();
     let Some(validation) = json["validation"].as_array() else {
         return body.chars().take(500).collect();

@@ -8,7 +8,7 @@ use tollgate::chat::Format;
 use crate::arguments::Arguments;
 use crate::report::{Known, Report};
 use crate::servers::{Server, node, path};
-use crate::{answers, mocked, requests};
+use crate::{answers, batches, mocked, requests};
 
 const FIXTURES: &str = include_str!("../fixtures.json");
 const LITELLM: &str = include_str!("../litellm.yaml");
@@ -81,6 +81,14 @@ fn prism(rows: &mut Rows) -> Result<(), String> {
     add(rows, "Prism, OpenAI's file", "Chat Completions", &[], requests::run, &arguments)?;
     arguments.format = Some(Format::OpenAiResponses);
     add(rows, "Prism, OpenAI's file", "Responses", &[STRICT], requests::run, &arguments)?;
+    let openai = ["/files", "/batches", "/batches/{batch_id}/cancel"];
+    let server = checking(&program, &files.join("openai.yaml"), &openai)?;
+    let arguments = Arguments::new("openai", &server.url);
+    add(rows, "Prism, OpenAI's file", "batches", &[], batches::run, &arguments)?;
+    let mistral = ["/v1/files", "/v1/batch/jobs", "/v1/batch/jobs/{job_id}/cancel"];
+    let server = checking(&program, &files.join("mistral.yaml"), &mistral)?;
+    let arguments = Arguments::new("mistral", format!("{}/v1", server.url));
+    add(rows, "Prism, Mistral's file", "batches", &[], batches::run, &arguments)?;
     for (name, file, prefix, paths, known) in [
         ("mistral", "mistral.yaml", "/v1", ["/v1/chat/completions", "/v1/embeddings"], &[][..]),
         ("cohere", "cohere.yaml", "", ["/v2/chat", "/v2/embed"], &[]),

@@ -5,8 +5,9 @@
 //! older text completions, Anthropic's Messages and the other formats of chats, streamed or not, with
 //! the [`Reply`]s you give it, and records the [`Request`]s. A reply can simulate faults: late, slow,
 //! cut, reset, stalled, malformed. For embeddings it computes [vectors](embedding) from the texts. For
-//! moderation it flags a category if the content contains its name, such as "violence". Everything
-//! runs over real sockets, so the client under test needs no mock.
+//! moderation it flags a category if the content contains its name, such as "violence". It takes
+//! batches and answers each of their requests like a single call; a [`BatchScript`] makes them fail.
+//! Everything runs over real sockets, so the client under test needs no mock.
 //!
 //! ```
 //! use std::io::{Read, Write};

@@ -96,7 +96,8 @@ impl Caller {
                 continue;
             }
             let path = service.interface.cancel_path(&part.id);
-            let ask = Ask::post(&path, Payload::json(b"{}".to_vec()));
+            // Without a body, as in every provider's reference.
+            let ask = Ask::post(&path, Payload::json(Vec::new()));
             match service.ask(ask, |_, _| Ok(String::new())) {
                 Ok(_) => {}
                 // It may have ended meanwhile.

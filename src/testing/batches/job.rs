@@ -157,6 +157,11 @@ impl Job {
         })
     }
 
+    /// What it was made from: a file, or a name.
+    pub(super) fn input(&self) -> &str {
+        &self.input
+    }
+
     pub(super) fn is_ended(&self) -> bool {
         self.outcomes.is_some()
     }

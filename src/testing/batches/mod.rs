@@ -5,7 +5,7 @@ mod job;
 mod script;
 
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use super::http::{Head, Message};
@@ -31,6 +31,8 @@ pub(super) struct Store {
 struct State {
     script: BatchScript,
     files: BTreeMap<String, Vec<u8>>,
+    /// The files that were uploaded as Together wants it.
+    wrapped: BTreeSet<String>,
     /// The oldest first.
     jobs: Vec<Job>,
     made: u64,
@@ -55,7 +57,8 @@ impl State {
     }
 
     fn store(&mut self, bytes: Vec<u8>) -> String {
-        let id = format!("file-loopback-{}", self.number());
+        // The form of Mistral's ids.
+        let id = format!("00000000-0000-4000-8000-{:012x}", self.number());
         self.files.insert(id.clone(), bytes);
         id
     }
@@ -152,7 +155,14 @@ fn upload(server: &Server, request: &Request) -> Reply {
         return refused("The purpose of the file is not that of a batch.");
     }
     let bytes = form.file.len();
-    let id = server.batches.state.lock().store(form.file);
+    let id = {
+        let mut state = server.batches.state.lock();
+        let id = state.store(form.file);
+        if purpose == "batch-api" {
+            state.wrapped.insert(id.clone());
+        }
+        id
+    };
     let body = json!({
         "id": id,
         "object": "file",
@@ -196,9 +206,9 @@ fn create(server: &Server, request: &Request, interface: Interface, base: &str) 
     };
     let body = job.shown(seconds());
     // Together wraps a new job.
-    let body = match request.header("x-loopback-wrap") {
-        Some(_) => json!({"job": body}),
-        None => body,
+    let body = match state.wrapped.contains(job.input()) {
+        true => json!({"job": body}),
+        false => body,
     };
     state.jobs.push(job);
     if state.script.lost > 0 {

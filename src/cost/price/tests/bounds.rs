@@ -220,3 +220,22 @@ fn a_smaller_prompt_may_be_the_more_expensive_one() {
     let bound = UpperBound { input_tokens: 1_000_000, ..bound };
     assert_eq!(at_most(&price, &bound, None, at(0)), Money::dollars(20));
 }
+
+#[test]
+fn a_batch_costs_its_listed_price_otherwise_a_share_of_the_standard_one() {
+    let usage = Usage { web_searches: 1, ..Usage::reported(1_000_000, 1_000_000) };
+    let total = |price: &Price| price.of_batch(50).cost(&usage, None, at(0)).total;
+    let standard = price("2", "8").web_search(dollars("1")).request(dollars("3"));
+    // Searches and requests have no discount.
+    assert_eq!(total(&standard), dollars("9"));
+    let large = standard.clone().above(500_000, price("4", "16"));
+    assert_eq!(total(&large), dollars("10"));
+    let listed = standard.service_tier("batch", price("0.5", "0.25"));
+    assert_eq!(total(&listed), dollars("0.75"));
+    // It has no other tier, whatever the answer says.
+    let named = listed.of_batch(50).cost(&usage, Some("priority"), at(0)).total;
+    assert_eq!(named, dollars("0.75"));
+    // Half of a rate is rounded up.
+    let odd = price("0.000003", "0").of_batch(50);
+    assert_eq!(odd.cost(&Usage::reported(1, 0), None, at(0)).total, Money::picos(2));
+}
