@@ -16,6 +16,7 @@ use super::scope::Scope;
 use super::window::Span;
 use super::{Money, UtcOffset, Window};
 use crate::provider;
+use crate::snapshot::without_date;
 use crate::tags::Tags;
 
 /// A limit on what calls cost.
@@ -78,6 +79,10 @@ pub struct Budget {
     /// Default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Whether it applies to the dated names of that model too; see [`dated`](Self::dated()).
+    /// Default: no.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dated: bool,
     /// It applies only to calls with all of these tags. Default: none, so it applies to any call.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
@@ -173,6 +178,7 @@ impl Budget {
             name: None,
             provider: None,
             model: None,
+            dated: false,
             tags: BTreeMap::new(),
             per_provider: false,
             per_model: false,
@@ -213,10 +219,20 @@ impl Budget {
 
     /// Restricts it to one model, by the name in the request, in upper or lower case. Other names
     /// of the same model do not match: a budget for `gpt-4o` does not apply to
-    /// `gpt-4o-2024-08-06`. Default: any model.
+    /// `gpt-4o-2024-08-06`, unless it is [`dated`](Self::dated()). Default: any model.
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
+        self
+    }
+
+    /// Makes it apply to the dated names of its [model](Self::model()) too: one for `gpt-4o` to
+    /// `gpt-4o-2024-11-20`, one for `claude-opus-4-5` to `claude-opus-4-5-20251101`. They share its
+    /// account. That account is not the one of a budget without this, so spending starts at zero if
+    /// you add it. Default: only the name itself.
+    #[must_use]
+    pub fn dated(mut self) -> Self {
+        self.dated = true;
         self
     }
 
@@ -304,7 +320,11 @@ impl Budget {
     /// Whether it applies to calls to a model, if they have the right tags.
     pub(super) fn covers(&self, scope: &Scope) -> bool {
         self.provider.as_deref().is_none_or(|only| is_provider(only, scope))
-            && self.model.as_deref().is_none_or(|only| is_same(only, &scope.model))
+            && self.model.as_deref().is_none_or(|only| {
+                let undated =
+                    || without_date(scope.model.trim()).is_some_and(|name| is_same(only, name));
+                is_same(only, &scope.model) || self.dated && undated()
+            })
     }
 
     /// Whether these are the right tags.

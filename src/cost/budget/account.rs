@@ -3,6 +3,7 @@
 //! ```text
 //! daily                                            all calls
 //! daily [model=gpt-4o]                             only calls to that model
+//! daily [model=gpt-4o dated]                       and to its dated names
 //! daily+05:45 customer=acme                        one account per customer
 //! daily customer                                   calls without a customer tag
 //! "Team A": monthly model=meta-llama/llama-3       a named budget
@@ -95,6 +96,10 @@ impl Budget {
             let Some(value) = value else { continue };
             text.push_str(opening);
             pair(text, dimension, Some(value));
+            if self.dated && matches!(dimension, Dimension::Model) {
+                // A tag of this name has a value here.
+                text.push_str(" dated");
+            }
             opening = " ";
         }
         if opening == " " {

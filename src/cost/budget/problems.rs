@@ -50,6 +50,9 @@ impl Budget {
                 problems.push(format!("the {what} is empty; set one or leave it out"));
             }
         }
+        if self.dated && self.model.is_none() {
+            problems.push("it is dated, but has no model; name one, or remove it".to_owned());
+        }
         if self.tags.keys().chain(&self.per_tags).any(|key| blank(key)) {
             problems.push("a tag has an empty key; set one or leave the tag out".to_owned());
         }

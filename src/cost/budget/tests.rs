@@ -91,12 +91,43 @@ fn a_budget_applies_to_a_call_that_meets_all_its_restrictions() {
         (any().per_provider().per_model().per_tag("nothing"), true),
         (any().provider("anthropic"), false),
         (any().model("gpt-4"), false),
+        (any().model("gpt-4o").dated(), true),
+        (any().model("gpt-4").dated(), false),
         (any().tag("customer", "acm"), false),
         (any().tag("customer", "acme").tag("team", "b"), false),
         (any().tag("feature", ""), false),
     ] {
         assert_eq!(matches(&budget, &facts(&acme)), expected, "{budget:?}");
     }
+}
+
+#[test]
+fn a_dated_budget_applies_to_the_dated_names_too_in_one_account() {
+    let none = tags(&[]);
+    let plain = Budget::daily(LIMIT).model("gpt-4o");
+    let dated = plain.clone().dated();
+    for (model, is_plain, is_dated) in [
+        ("gpt-4o", true, true),
+        ("gpt-4o-2024-11-20", false, true),
+        ("GPT-4o@20241120", false, true),
+        ("gpt-4o-mini", false, false),
+        ("gpt-4o-mini-2024-07-18", false, false),
+        ("gpt-4o-20", false, false),
+    ] {
+        let facts = Facts { model, ..facts(&none) };
+        assert_eq!(
+            (matches(&plain, &facts), matches(&dated, &facts)),
+            (is_plain, is_dated),
+            "{model}"
+        );
+        assert_eq!(dated.label(), "daily [model=gpt-4o dated]");
+    }
+    assert_ne!(plain.label(), dated.label());
+    let stored = serde_json::to_string(&dated).unwrap();
+    assert_eq!(serde_json::from_str::<Budget>(&stored).unwrap(), dated);
+    assert!(!serde_json::to_string(&plain).unwrap().contains("dated"));
+    let error = Budget::daily(LIMIT).dated().check().unwrap_err();
+    assert!(error.message().contains("it is dated, but has no model"), "{error}");
 }
 
 #[test]
