@@ -473,3 +473,23 @@ fn the_attempts_of_a_hedged_call_are_spans_of_their_own() {
     let parents: Vec<_> = named("connection leased").iter().map(|event| event.parent).collect();
     assert!(parents.iter().all(|parent| parent.is_some_and(|parent| parent > 1)), "{parents:?}");
 }
+
+#[test]
+fn a_deprecated_model_is_a_warning_in_the_span_of_its_first_call() {
+    let server = loopback();
+    let (_, events) = Collector::run(|| {
+        let builder = builder(&server, "openai").model("gpt-4o").check_models(true);
+        let client = builder.observer(TracingObserver::new()).build().unwrap();
+        client.chat("hi").unwrap();
+        client.chat("hi").unwrap();
+    });
+    let warnings: Vec<_> = events.iter().filter(|event| event.name == "model deprecated").collect();
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].level, "WARN");
+    warnings[0].has(&[
+        ("gen_ai.provider.name", "openai"),
+        ("gen_ai.request.model", "gpt-4o"),
+        ("tollgate.model.retires", "2027-01-14"),
+        ("tollgate.model.successor", "gpt-6-luna"),
+    ]);
+}

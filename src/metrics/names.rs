@@ -112,6 +112,9 @@ pub(crate) mod span {
     pub(crate) const REUSED: &str = "tollgate.connection.reused";
     /// How long something took, in seconds.
     pub(crate) const DURATION: &str = "tollgate.duration";
+    /// When a deprecated model retires, and what follows it.
+    pub(crate) const RETIRES: &str = "tollgate.model.retires";
+    pub(crate) const SUCCESSOR: &str = "tollgate.model.successor";
     /// Both in US dollars.
     pub(crate) const SPENT: &str = "tollgate.budget.spent";
     pub(crate) const LIMIT: &str = "tollgate.budget.limit";

@@ -10,6 +10,7 @@ use tracing::field::Empty;
 use tracing::{Level, event};
 
 use super::{Call, CallEnd, Lease, Observer};
+use crate::catalogue::Model;
 use crate::chat::UsageSource;
 use crate::cost::BudgetAlert;
 use crate::error::{Attempt, Wait};
@@ -54,7 +55,7 @@ use spans::{Spans, leave_attempt};
 ///
 /// The other events are:
 ///
-/// - `WARN`: a target that starts to rest, a budget alert;
+/// - `WARN`: a target that starts to rest, a budget alert, a deprecated model;
 /// - `INFO`: a retry, a call that goes on to another target, a call that tries another target too
 ///   because one is silent, a target that has returned;
 /// - `DEBUG`: the first token, a connection that was opened or closed;
@@ -401,6 +402,22 @@ impl Observer for TracingObserver {
                 "target returned"
             );
         });
+    }
+
+    fn model_deprecated(&self, call: &Call<'_>, model: &Model) {
+        let Some(parent) = self.spans.call(call.id) else { return };
+        event!(
+            target: span::TARGET,
+            parent: &*parent,
+            Level::WARN,
+            {
+                { names::PROVIDER } = call.provider,
+                { names::REQUEST_MODEL } = call.model,
+                { span::RETIRES } = model.retires.map(tracing::field::display),
+                { span::SUCCESSOR } = model.successor.as_deref()
+            },
+            "model deprecated"
+        );
     }
 
     fn budget_alert(&self, alert: &BudgetAlert) {
