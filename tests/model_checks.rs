@@ -10,8 +10,8 @@ use tollgate::catalogue::{Capabilities, Catalogue, Model, ModelStatus};
 use tollgate::observe::{Call, Observer};
 use tollgate::route::Route;
 use tollgate::{
-    ChatRequest, Client, Error, ErrorKind, Image, Message, Money, ProviderConfig, ReasoningEffort,
-    ResponseFormat, Tool,
+    Budget, ChatRequest, Client, CostConfig, Document, Error, ErrorKind, Image, Message, Money,
+    Price, Prices, ProviderConfig, ReasoningEffort, ResponseFormat, Tool,
 };
 
 fn image() -> ChatRequest {
@@ -253,5 +253,26 @@ fn the_catalogue_decides_over_the_name_what_a_request_looks_like() {
         if let Some(first) = body["messages"].get(0) {
             assert_eq!(first["role"], role, "{model}");
         }
+    }
+}
+
+#[test]
+fn a_budget_reserves_up_to_the_window_that_the_catalogue_knows() {
+    let server = loopback();
+    let price = Price::per_million(Money::dollars(1), Money::dollars(1));
+    let document = || Document::from_bytes("application/pdf", b"%PDF-1.7");
+    let request = || Message::user("Read this.").with(document());
+    let limits = Capabilities::default().context_window(10_000).max_output(500);
+    let known = Catalogue::builtin().set(Model::new("openai", "our-7b").capabilities(limits));
+    for (catalogue, expected) in
+        [(Catalogue::builtin(), Some(ErrorKind::CostUnknown)), (known, None)]
+    {
+        let costs = CostConfig::default()
+            .prices(Prices::builtin().set("openai", "our-7b", price.clone()))
+            .budget(Budget::total(Money::dollars(1)));
+        let client = builder(&server, "openai").model("our-7b").catalogue(catalogue).costs(costs);
+        let client = client.build().unwrap();
+        let error = client.chat(request()).err();
+        assert_eq!(error.as_ref().map(Error::kind), expected, "{error:?}");
     }
 }

@@ -44,6 +44,8 @@ pub(super) fn admit(
         None => costs.plan(provider, priced_as, model, tags.clone()),
         Some(percent) => costs.plan_in_batch(provider, priced_as, model, percent, tags.clone()),
     };
+    let known = &target.known.capabilities;
+    plan.model_limits(known.context_window, known.max_output);
     let least = costs.min_output(&plan);
     let mut encoded = wire.encode(request, target.as_wire(), delivery, least.is_some())?;
     if let (None, Some(tier)) = (batch_percent, encoded.service_tier().or(settings.service_tier)) {

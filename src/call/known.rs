@@ -48,8 +48,12 @@ impl Known {
         let (set, set_efforts) = facts(own.as_ref());
         let (listed, listed_efforts) = facts(found.as_ref());
         let ruled_out = of_profile(profile);
-        let capabilities =
-            set.or(ruled_out).or(limits(prices.find(priced_as, model).as_deref())).or(listed);
+        let mut capabilities =
+            set.or(ruled_out).or(limits(prices.find(priced_as, model).as_deref()));
+        // Behind another base URL, a model of this name may be another one.
+        if settings.is_own_address || client.check_models == Some(true) {
+            capabilities = capabilities.or(listed);
+        }
         let is_listed_here = client.check_models.unwrap_or(settings.is_own_address);
         let refusals = Refusals::of(profile);
         let (certain, efforts) = match (client.check_models, is_listed_here) {

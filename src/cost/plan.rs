@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Price;
 use super::scope::Scope;
 use crate::provider;
 use crate::tags::Tags;
@@ -26,6 +27,9 @@ pub struct CallPlan {
     pub(super) min_output: Option<u64>,
     /// The estimated input tokens, if they differ from the bound.
     pub(super) expected_input: Option<u64>,
+    /// What a client knows of the model. The limits in its price apply where this is unknown.
+    pub(super) context_window: Option<u64>,
+    pub(super) max_output: Option<u64>,
 }
 
 impl CallPlan {
@@ -52,6 +56,8 @@ impl CallPlan {
             has_output: false,
             min_output: None,
             expected_input: None,
+            context_window: None,
+            max_output: None,
         }
     }
 
@@ -151,6 +157,21 @@ impl CallPlan {
     /// The most output tokens it can produce, as planned.
     pub(crate) fn planned_output(&self) -> u64 {
         self.bound.output_tokens
+    }
+
+    /// Sets the limits of the model.
+    pub(crate) fn model_limits(&mut self, context_window: Option<u64>, max_output: Option<u64>) {
+        (self.context_window, self.max_output) = (context_window, max_output);
+    }
+
+    /// The context window of the model.
+    pub(super) fn context_window(&self, price: Option<&Price>) -> Option<u64> {
+        self.context_window.or_else(|| price?.context_window_tokens())
+    }
+
+    /// The most tokens that the model writes.
+    pub(super) fn max_output(&self, price: Option<&Price>) -> Option<u64> {
+        self.max_output.or_else(|| price?.max_output_tokens())
     }
 
     /// Sets the estimated input tokens.

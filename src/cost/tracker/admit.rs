@@ -179,12 +179,13 @@ impl CostTracker {
         }
         let Some(price) = scope.price() else { return Ok(()) };
         let config = &self.inner.config;
-        let sent = || config.default_output.or(price.max_output_tokens()).unwrap_or(DEFAULT_OUTPUT);
+        let most = plan.max_output(Some(price));
+        let sent = || config.default_output.or(most).unwrap_or(DEFAULT_OUTPUT);
         let known = ModelLimits {
             provider: &scope.provider,
             model: &scope.model,
-            output_tokens: least.map(|_| sent()).or(price.max_output_tokens()),
-            context_window: price.context_window_tokens(),
+            output_tokens: least.map(|_| sent()).or(most),
+            context_window: plan.context_window(Some(price)),
             tokenizer: config.tokenizer.as_deref(),
         };
         match measure(&known) {
@@ -234,14 +235,14 @@ impl CostTracker {
         measure: impl FnOnce(&ModelLimits<'_>) -> Result<UpperBound, Unbounded>,
     ) -> Result<UpperBound, Unbounded> {
         let (scope, config) = (self.scope_of(plan), &self.inner.config);
-        let price = scope.price();
-        let most = price.and_then(|price| price.max_output_tokens());
+        let price = scope.price().map(|price| &**price);
+        let most = plan.max_output(price);
         let usual = most.map_or(DEFAULT_OUTPUT, |most| most.min(DEFAULT_OUTPUT));
         measure(&ModelLimits {
             provider: &scope.provider,
             model: &scope.model,
             output_tokens: Some(config.default_output.unwrap_or(usual)),
-            context_window: price.and_then(|price| price.context_window_tokens()),
+            context_window: plan.context_window(price),
             tokenizer: config.tokenizer.as_deref(),
         })
     }
@@ -255,7 +256,8 @@ impl CostTracker {
     /// of the window.
     pub(crate) fn fit_window(&self, plan: &mut CallPlan) {
         let scope = self.scope_of(plan);
-        let Some(window) = scope.price().and_then(|price| price.context_window_tokens()) else {
+        let price = scope.price().map(|price| &**price);
+        let Some(window) = plan.context_window(price) else {
             return;
         };
         let bound = &mut plan.bound;
