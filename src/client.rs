@@ -6,6 +6,7 @@ mod state;
 
 use serde_json::Value;
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,6 +28,7 @@ use crate::provider::{self, Provider};
 use crate::raw::{RawRequest, RawResponse};
 use crate::retry::Bucket;
 use crate::stream::ChatStream;
+use crate::tags::Tags;
 use crate::throttle::Limiter;
 use crate::token_count::TokenCount;
 use crate::transport::{self, Transport};
@@ -125,7 +127,9 @@ impl Client {
     /// provider does not support the request. Otherwise the error of the last attempt, see
     /// [`Error::kind`].
     pub fn chat(&self, request: impl Into<ChatRequest>) -> Result<ChatResponse, Error> {
-        self.caller.whole(&request.into(), false)
+        let mut request: ChatRequest = request.into();
+        let tags = Tags::from(mem::take(&mut request.tags));
+        self.caller.whole(&request, tags, false)
     }
 
     /// Completes a prompt with OpenAI's text completions, for any model.
@@ -139,7 +143,9 @@ impl Client {
     /// As for [`chat`](Self::chat). Tools, images and the like are refused before sending, and so
     /// is a provider without text completions.
     pub fn complete(&self, prompt: impl Into<ChatRequest>) -> Result<ChatResponse, Error> {
-        self.caller.whole(&prompt.into(), true)
+        let mut request: ChatRequest = prompt.into();
+        let tags = Tags::from(mem::take(&mut request.tags));
+        self.caller.whole(&request, tags, true)
     }
 
     /// Sends a chat request and yields the answer as the model writes it.
@@ -161,7 +167,9 @@ impl Client {
     ///
     /// As for [`chat`](Self::chat), until the first event.
     pub fn stream(&self, request: impl Into<ChatRequest>) -> Result<ChatStream, Error> {
-        self.caller.stream(&request.into(), false)
+        let mut request: ChatRequest = request.into();
+        let tags = Tags::from(mem::take(&mut request.tags));
+        self.caller.stream(&request, tags, false)
     }
 
     /// Completes a prompt like [`complete`](Self::complete), and yields the answer as the model
@@ -171,7 +179,9 @@ impl Client {
     ///
     /// As for [`complete`](Self::complete), until the first event.
     pub fn complete_stream(&self, prompt: impl Into<ChatRequest>) -> Result<ChatStream, Error> {
-        self.caller.stream(&prompt.into(), true)
+        let mut request: ChatRequest = prompt.into();
+        let tags = Tags::from(mem::take(&mut request.tags));
+        self.caller.stream(&request, tags, true)
     }
 
     /// Turns texts into vectors: any number of texts, in their order.

@@ -148,21 +148,17 @@ fn find(text: &[u8], secret: &[u8]) -> Option<Range<usize>> {
     let last = text.len().checked_sub(secret.len())?;
     // Every response is searched, and few of its bytes match the first byte of a secret.
     let may_start = |byte: u8| (byte == first) | (byte == b'%') | (byte == b'\\') | (byte == b'&');
-    for (block, bytes) in text[..=last].chunks(BLOCK).enumerate() {
-        if plain_blocks::<BLOCK>(bytes, may_start) == BLOCK {
-            continue;
+    let starts = &text[..=last];
+    let mut from = 0;
+    loop {
+        from += plain_blocks::<16>(&starts[from..], may_start);
+        let start = from + starts[from..].iter().position(|byte| may_start(*byte))?;
+        if let Some(length) = length_at(&text[start..], secret) {
+            return Some(start..start + length);
         }
-        for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| may_start(**byte)) {
-            let start = block * BLOCK + at;
-            if let Some(length) = length_at(&text[start..], secret) {
-                return Some(start..start + length);
-            }
-        }
+        from = start + 1;
     }
-    None
 }
-
-const BLOCK: usize = 32;
 
 /// The length of the secret at the start of a text, escaped or not.
 #[inline(never)]

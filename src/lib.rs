@@ -74,6 +74,7 @@ mod client;
 mod config;
 pub mod cost;
 mod deadline;
+mod decimal;
 mod decoder;
 mod display;
 pub mod embed;

@@ -1,6 +1,5 @@
 //! Reports calls to metrics and observers.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,7 +49,7 @@ pub(crate) struct ObservedCall {
     watch: Arc<ObservedCalls>,
     id: u64,
     server: Arc<Server>,
-    model: String,
+    model: Arc<str>,
     routed: Option<Routed>,
     operation: &'static str,
     streamed: bool,
@@ -135,23 +134,23 @@ impl ObservedCalls {
     #[expect(clippy::too_many_arguments)]
     pub(crate) fn begin(
         self: &Arc<Self>,
-        server: &Arc<Server>,
-        model: &str,
+        server: Arc<Server>,
+        model: Arc<str>,
         route: Option<&Arc<RouteState>>,
         operation: &'static str,
         streamed: bool,
-        tags: &BTreeMap<String, String>,
+        tags: Tags,
         begun: Instant,
     ) -> ObservedCall {
         let mut watched = ObservedCall {
             watch: Arc::clone(self),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            server: Arc::clone(server),
-            model: model.to_owned(),
+            server,
+            model,
             routed: route.map(|route| Routed { route: Arc::clone(route), target: None }),
             operation,
             streamed,
-            tags: tags.into(),
+            tags,
             begun,
             in_flight: None,
             counted: Counted::default(),
@@ -171,15 +170,15 @@ impl ObservedCall {
     }
 
     /// Goes on to the route's target at a place. From now on, the call counts as one to that.
-    pub(crate) fn moved_to(&mut self, server: &Arc<Server>, model: &str, target: usize) {
+    pub(crate) fn moved_to(&mut self, server: &Arc<Server>, model: &Arc<str>, target: usize) {
         if let Some(routed) = &mut self.routed {
             routed.target = Some(target);
         }
-        if Arc::ptr_eq(&self.server, server) && self.model == model {
+        if Arc::ptr_eq(&self.server, server) && self.model == *model {
             return;
         }
         self.server = Arc::clone(server);
-        model.clone_into(&mut self.model);
+        self.model = Arc::clone(model);
         let recorder = self.watch.recorder.as_ref();
         self.in_flight = recorder.map(|recorder| recorder.begin(&self.target()));
     }
@@ -202,7 +201,7 @@ impl ObservedCall {
             ObservedOnThread(Self {
                 watch: Arc::clone(&self.watch),
                 server: Arc::clone(&self.server),
-                model: self.model.clone(),
+                model: Arc::clone(&self.model),
                 routed: self.routed.clone(),
                 tags: self.tags.clone(),
                 in_flight: None,

@@ -1,5 +1,7 @@
 //! Replaces invisible characters that could manipulate what people read.
 
+use crate::scan::plain_blocks;
+
 /// Returns true for an invisible character that affects the text around it: control characters,
 /// which steer a terminal (C0, DEL and C1; ECMA-48); line separators; characters that reverse the
 /// text direction (UAX #9: embeddings, overrides and isolates) or have no width. Joiners that
@@ -31,8 +33,9 @@ pub(crate) fn word(word: &mut String) {
 }
 
 fn replace(text: &mut String, is_replaced: impl Fn(char) -> bool) {
-    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if !plain && text.contains(&is_replaced) {
+    let is_odd = |byte: u8| !matches!(byte, b' '..=b'~');
+    let rest = &text.as_bytes()[plain_blocks::<8>(text.as_bytes(), is_odd)..];
+    if rest.iter().any(|byte| is_odd(*byte)) && text.contains(&is_replaced) {
         *text = text.replace(is_replaced, " ");
     }
 }

@@ -64,7 +64,7 @@ impl Task for Chats {
     const NAME: &'static str = "chat";
 
     fn call(caller: &Arc<Caller>, request: &ChatRequest) -> Result<ChatResponse, Error> {
-        caller.whole(request, false)
+        caller.whole(request, (&request.tags).into(), false)
     }
 
     fn token(request: &mut ChatRequest) -> &mut Option<CancelToken> {

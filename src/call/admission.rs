@@ -37,7 +37,7 @@ pub(super) fn admit(
     batch_percent: Option<u8>,
 ) -> Result<Admission, Error> {
     let (costs, settings) = (&caller.settings.costs, &target.endpoint.settings);
-    let model = target.model.as_str();
+    let model = &*target.model;
     let betas = wire.betas(request, settings.betas.as_ref())?;
     let (provider, priced_as) = (settings.profile.id.as_str(), settings.price_provider.as_str());
     let mut plan = match batch_percent {

@@ -29,9 +29,10 @@ use crate::transport::{Method, Watch};
 use crate::wire::{self, Decoder, Delivery, Failure, Wire};
 
 /// A chat request, or the completion of a prompt.
-#[derive(Clone, Copy)]
 pub(crate) struct Chat<'a> {
     pub(crate) request: &'a ChatRequest,
+    /// Those of the request, to share.
+    pub(crate) tags: Tags,
     /// Whether to use text completions, for any model.
     pub(crate) completion: bool,
     /// Whether the answer comes whole or as a stream.
@@ -103,7 +104,7 @@ impl Operation for Chat<'_> {
     }
 
     fn options(&self) -> Options<'_> {
-        options(self.request)
+        options(self.request, self.tags.clone())
     }
 
     fn is_routable(&self) -> bool {
@@ -189,10 +190,10 @@ impl Operation for Chat<'_> {
 }
 
 /// The parts of a request that the loop needs.
-pub(super) fn options(request: &ChatRequest) -> Options<'_> {
+pub(super) fn options(request: &ChatRequest, tags: Tags) -> Options<'_> {
     Options {
         asked: Asked::Model(request.provider.as_ref(), request.model.as_deref()),
-        tags: &request.tags,
+        tags,
         limits: TimeLimits {
             call: request.timeout,
             connect: None,

@@ -20,7 +20,12 @@ pub(super) struct Count<'a>(pub(super) &'a ChatRequest);
 
 impl Count<'_> {
     fn chat(&self) -> Chat<'_> {
-        Chat { request: self.0, completion: false, delivery: Delivery::Whole }
+        Chat {
+            request: self.0,
+            tags: Tags::default(),
+            completion: false,
+            delivery: Delivery::Whole,
+        }
     }
 }
 
@@ -34,7 +39,7 @@ impl Operation for Count<'_> {
 
     fn options(&self) -> Options<'_> {
         // The request's key belongs to the chat, which is often sent next.
-        Options { idempotency_key: None, ..chat::options(self.0) }
+        Options { idempotency_key: None, ..chat::options(self.0, (&self.0.tags).into()) }
     }
 
     fn name(&self, _target: Option<&Target>) -> &'static str {

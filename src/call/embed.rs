@@ -159,7 +159,7 @@ impl Operation for Embed<'_> {
         let request = self.request;
         Options {
             asked: asked(request),
-            tags: &request.tags,
+            tags: (&request.tags).into(),
             limits: TimeLimits {
                 call: request.timeout,
                 attempt: request.attempt_timeout,

@@ -21,6 +21,8 @@ pub(crate) struct Endpoint {
     pub(super) headers: Headers,
     pub(crate) origin: Origin,
     pub(super) server: Arc<Server>,
+    /// Whether its time limits differ from the client's.
+    pub(super) has_own_timeouts: bool,
     /// The address of its chats; `None` if that depends on the model, or if it has no chats.
     uri: Option<(Wire, Url)>,
     /// What is known of its models.
@@ -50,7 +52,9 @@ impl Endpoint {
             wire.filter(|wire| wire.has_one_path() && !url::holds_model(&settings.base)).and_then(
                 |wire| Some((wire, url::endpoint(&settings.base, wire, "", Delivery::Whole).ok()?)),
             );
-        Ok(Self { settings, headers, origin, server, uri, known: Memo::default() })
+        let has_own_timeouts = settings.timeouts != shared.timeouts;
+        let known = Memo::default();
+        Ok(Self { settings, headers, origin, server, has_own_timeouts, uri, known })
     }
 
     /// What is known of one of its models.

@@ -94,7 +94,7 @@ pub(super) fn check<O: Operation>(
 ) -> Result<(), Error> {
     let Some(needs) = operation.needs() else { return Ok(()) };
     let known = &target.known;
-    let names = (target.endpoint.id().as_str(), target.model.as_str());
+    let names = (target.endpoint.id().as_str(), &*target.model);
     match unmet(&needs, (&known.certain, &known.efforts), names, caller, operation) {
         None => Ok(()),
         Some(Unfit { kind, why }) => {

@@ -1,5 +1,6 @@
 //! What a client knows of a provider's model, looked up once.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::certain::{Refusals, of_profile};
@@ -14,6 +15,8 @@ use crate::wire::Wire;
 /// What a client knows of a provider's model: from the catalogue, the price table, the provider's
 /// profile and, where those know nothing, the model's name.
 pub(super) struct Known {
+    /// The model's name.
+    pub(super) name: Arc<str>,
     /// What encoding depends on.
     pub(super) traits: Traits,
     /// The wire format of chats, unless the request asks for one; `None` if the provider has no
@@ -74,7 +77,8 @@ impl Known {
         let says = own.as_ref().or(found.as_ref().filter(|_| is_listed_here));
         let warns = AtomicBool::new(says.is_some_and(is_leaving));
         let wire = profile.format.map(|format| wire(id, format, model, traits.api));
-        Self { traits, wire, capabilities, certain, routed, efforts, model: found, warns }
+        let name = model.into();
+        Self { name, traits, wire, capabilities, certain, routed, efforts, model: found, warns }
     }
 
     /// Its entry in the catalogue if it is deprecated, once.

@@ -43,6 +43,7 @@ use crate::observed::{Answer, Ended, ObservedCalls};
 use crate::raw::{RawRequest, RawResponse};
 use crate::retry::Bucket;
 use crate::stream::ChatStream;
+use crate::tags::Tags;
 use crate::throttle::Limiter;
 use crate::token_count::TokenCount;
 use crate::transport::Transport;
@@ -74,13 +75,15 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Sends a request and waits for the whole answer; uses text completions if `completion`.
+    /// `tags` are those of the request.
     pub(crate) fn whole(
         self: &Arc<Self>,
         request: &ChatRequest,
+        tags: Tags,
         completion: bool,
     ) -> Result<ChatResponse, Error> {
         let begun = Instant::now();
-        let chat = Chat { request, completion, delivery: Delivery::Whole };
+        let chat = Chat { request, tags, completion, delivery: Delivery::Whole };
         let (observed, Completed { tried, routed, .. }) = run(self, &chat, chat::whole, begun)?;
         let mut response = tried.value;
         response.route = routed.map(|(trace, _)| trace);
@@ -147,7 +150,7 @@ impl Caller {
             run(self, &Count(request), unpriced::answered, begun)?;
         observed.end(&Ended { attempts: &tried.attempts, ..Ended::default() });
         let token_count::Decoded { input_tokens, cached_tokens, extra } = tried.value;
-        let (provider, model) = (target.endpoint.id().clone(), target.model);
+        let (provider, model) = (target.endpoint.id().clone(), target.model.to_string());
         Ok(TokenCount { input_tokens, cached_tokens, provider, model, extra })
     }
 
@@ -170,18 +173,20 @@ impl Caller {
     }
 
     /// Sends a request and waits for the first event of the answer; uses text completions if
-    /// `completion`.
+    /// `completion`. `tags` are those of the request.
     pub(crate) fn stream(
         self: &Arc<Self>,
         request: &ChatRequest,
+        tags: Tags,
         completion: bool,
     ) -> Result<ChatStream, Error> {
         let begun = Instant::now();
-        let chat = Chat { request, completion, delivery: Delivery::Stream };
+        let chat = Chat { request, tags, completion, delivery: Delivery::Stream };
         let (observed, Completed { target, tried, routed }) =
             run(self, &chat, chat::streamed, begun)?;
         let (provider, cancel) = (target.endpoint.id().clone(), request.cancel_token.clone());
         let routed = routed.and_then(|(trace, ticket)| Some((trace, ticket?)));
-        ChatStream::new(tried, provider, target.model, routed, cancel, begun, observed)
+        let model = target.model.to_string();
+        ChatStream::new(tried, provider, model, routed, cancel, begun, observed)
     }
 }

@@ -39,7 +39,7 @@ impl Operation for Models<'_> {
         let request = self.request;
         Options {
             asked: Asked::Provider(request.provider.as_ref(), ""),
-            tags: &request.tags,
+            tags: (&request.tags).into(),
             limits: TimeLimits { call: request.timeout, ..TimeLimits::default() },
             since: Some(self.begun),
             cancel: request.cancel_token.as_ref(),

@@ -109,7 +109,7 @@ impl Operation for Moderate<'_> {
         };
         Options {
             asked,
-            tags: &request.tags,
+            tags: (&request.tags).into(),
             limits: TimeLimits {
                 call: request.timeout,
                 attempt: request.attempt_timeout,

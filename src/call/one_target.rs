@@ -2,6 +2,7 @@
 
 use std::slice;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::operation::{Measurable, OngoingAttempt, Operation};
 use super::prepared::Prepared;
@@ -39,7 +40,7 @@ fn attempts<O: Operation, T: Measurable>(
     fitness::warn(&target, observed);
     let (prepared, reserved) = operation.prepare(caller, target, observed.tags())?;
     limits.check()?;
-    let (tags, amount) = (call.options.tags, operation.amount(&prepared));
+    let (tags, amount) = (&call.options.tags, operation.amount(&prepared));
     let demand = room::demand(caller, tags, &prepared.target, None, amount)?;
     let mut steps = OneTarget {
         caller,
@@ -113,6 +114,7 @@ where
         &mut self,
         leg: Self::Target,
         retries: u32,
+        _begun: Instant,
         second: &mut SecondSending<'_>,
     ) -> Result<T, Error> {
         let Self { caller, limits, .. } = *self;

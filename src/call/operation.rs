@@ -1,6 +1,5 @@
 //! What differs between operations. The loop is the same for all.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Caller;
@@ -132,10 +131,10 @@ pub(super) trait Operation {
 }
 
 /// The parts of a request that the loop needs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Options<'a> {
     pub(super) asked: Asked<'a>,
-    pub(super) tags: &'a BTreeMap<String, String>,
+    pub(super) tags: Tags,
     pub(super) limits: TimeLimits,
     /// When the limit of the whole call began, if the call is part of a longer one.
     pub(super) since: Option<Instant>,

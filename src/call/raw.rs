@@ -32,7 +32,7 @@ impl Operation for Raw<'_> {
         let request = self.0;
         Options {
             asked: Asked::Provider(request.provider.as_ref(), request.model()),
-            tags: &request.tags,
+            tags: (&request.tags).into(),
             limits: TimeLimits { call: request.timeout, ..TimeLimits::default() },
             since: None,
             cancel: request.cancel_token.as_ref(),

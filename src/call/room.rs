@@ -58,7 +58,7 @@ pub(super) fn demand(
     amount: Option<Amount>,
 ) -> Result<Option<Arc<Demand>>, Error> {
     let (Some(limiter), Some(amount)) = (&caller.limiter, amount) else { return Ok(None) };
-    let (provider, model) = (target.endpoint.id().as_str(), target.model.as_str());
+    let (provider, model) = (target.endpoint.id().as_str(), &target.model);
     let facts = Facts { provider, model, tags, target: routed };
     limiter.demand(&facts, amount).map_err(|too_large| too_large.error())
 }

@@ -150,7 +150,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         let target = self.target(at)?;
         let (prepared, reserved) =
             self.operation.prepare(self.caller, target, self.observed.tags())?;
-        let (tags, amount) = (self.options.tags, self.operation.amount(&prepared));
+        let (tags, amount) = (&self.options.tags, self.operation.amount(&prepared));
         let place = Some(self.route.place(at));
         let demand = room::demand(self.caller, tags, &prepared.target, place, amount)?;
         // If a hedge was dropped because its answer would be too short, its demand is stale.
@@ -334,6 +334,7 @@ where
         &mut self,
         prepared: Self::Target,
         retries: u32,
+        begun: Instant,
         second: &mut SecondSending<'_>,
     ) -> Result<T, Error> {
         let Some((mut reserved, mut ticket, mut permit)) = self.next.take() else {
@@ -351,34 +352,44 @@ where
         self.observed.moved_to(&endpoint.server, &prepared.target.model, at);
         fitness::warn(&prepared.target, self.observed);
         self.observed.attempt_begun(retries);
-        let begun = Instant::now();
-        let limits = self.limits.of_attempt_at(self.options, &endpoint.settings.timeouts);
-        let limits = limits.after_answers(self.answers);
+        let other = (endpoint.has_own_timeouts || self.answers > 0).then(|| {
+            let limits = self.limits.of_attempt_at(self.options, &endpoint.settings.timeouts);
+            limits.after_answers(self.answers)
+        });
         let ongoing = OngoingAttempt {
             caller: self.caller,
             prepared: &prepared,
-            limits: &limits,
+            limits: other.as_ref().unwrap_or(self.limits),
             retries,
             second,
         };
         let streamed = self.is_streamed();
         let outcome =
             room::attempt(permit, reserved, streamed, |reserved| (self.attempt)(ongoing, reserved));
-        let now = Instant::now();
-        let after = now.saturating_duration_since(begun);
         match outcome {
             Ok(value) => {
-                let change = ticket.served_with(&measured(&value, after, streamed), now);
-                self.report(change, self.walk.current());
-                self.answered = Some((self.walk.current(), Some(ticket), now));
+                // The loop says when.
+                self.answered = Some((at, Some(ticket), begun));
                 Ok(value)
             }
             Err(error) => {
+                let now = Instant::now();
+                let after = now.saturating_duration_since(begun);
                 let change = ticket.failed(&error, after, streamed, now);
-                self.report(change, self.walk.current());
+                self.report(change, at);
                 Err(endpoint.explain(error))
             }
         }
+    }
+
+    fn answered(&mut self, answer: &T, begun: Instant, ended: Instant) {
+        let streamed = self.is_streamed();
+        let Some((at, Some(ticket), now)) = &mut self.answered else { return };
+        let (at, after) = (*at, ended.saturating_duration_since(begun));
+        *now = ended;
+        // After a race, the target knows already.
+        let change = ticket.served_with(&measured(answer, after, streamed), ended);
+        self.report(change, at);
     }
 
     fn decide(&mut self, failed: &Failed<'_>) -> Decision {

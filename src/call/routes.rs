@@ -51,7 +51,7 @@ pub(super) struct Route {
 /// What a target calls.
 pub(super) struct Callee {
     provider: Provider,
-    model: String,
+    model: Arc<str>,
     /// The provider: with the target's own settings, or the client's once it has been used.
     endpoint: OnceLock<Arc<Endpoint>>,
     /// Whether it has settings of its own.
@@ -121,7 +121,7 @@ impl Routes {
                 let own = own.map(|own| Endpoint::new(own, settings, transport)).transpose()?;
                 let has_own = own.is_some();
                 let endpoint = own.map_or_else(OnceLock::new, |own| Arc::new(own).into());
-                let (provider, model, id) = (target.provider, target.model, target.id);
+                let (provider, model, id) = (target.provider, target.model.into(), target.id);
                 let callee = Callee { provider, model, endpoint, has_own, id, known, certain };
                 callees.push(Arc::new(callee));
             }
@@ -220,11 +220,11 @@ impl Deref for CallRoute<'_> {
 
 impl Route {
     /// The server and the model of its target, if it has only one.
-    pub(super) fn only(&self, caller: &Caller) -> Option<(Arc<Server>, &str)> {
+    pub(super) fn only(&self, caller: &Caller) -> Option<(Arc<Server>, Arc<str>)> {
         let [callee] = &self.targets[..] else { return None };
         let Caller { endpoints, settings, transport, .. } = caller;
         let endpoint = callee.endpoint(endpoints, settings, transport).ok()?;
-        Some((Arc::clone(&endpoint.server), &callee.model))
+        Some((Arc::clone(&endpoint.server), Arc::clone(&callee.model)))
     }
 
     /// Prepares the provider of a target on its first use.
@@ -241,7 +241,7 @@ impl Route {
     ) -> Result<Target, Error> {
         let callee = &self.targets[at];
         let endpoint = callee.endpoint(endpoints, settings, transport)?;
-        let (endpoint, model) = (Arc::clone(endpoint), callee.model.clone());
+        let (endpoint, model) = (Arc::clone(endpoint), Arc::clone(&callee.model));
         Ok(match &callee.known {
             Some(known) => Target { endpoint, model, known: Arc::clone(known) },
             None => Target::new(endpoint, &model, settings),
@@ -297,7 +297,15 @@ impl Callee {
     ) -> Self {
         let known = known(&provider, &model, None, endpoints, settings);
         let certain = certain(known.as_deref());
-        Self { provider, model, endpoint: OnceLock::new(), has_own: false, id, known, certain }
+        Self {
+            provider,
+            model: model.into(),
+            endpoint: OnceLock::new(),
+            has_own: false,
+            id,
+            known,
+            certain,
+        }
     }
 
     fn endpoint(

@@ -85,7 +85,7 @@ pub(super) fn run<O: Operation, T: Measurable>(
     let streamed = operation.delivery() == Delivery::Stream;
     let route = destination.route();
     let mut observed =
-        caller.observed.begin(&server, model, route, name, streamed, options.tags, begun);
+        caller.observed.begin(server, model, route, name, streamed, options.tags.clone(), begun);
     let cautious;
     let policy = match operation.is_sent_once() {
         false => &caller.settings.retry,
@@ -152,16 +152,18 @@ impl<'a> Destination<'a> {
     }
 
     /// The server and the model that observers see at first.
-    fn names<'b>(&'b self, caller: &Caller, options: &'b Options<'b>) -> (Arc<Server>, &'b str) {
+    fn names(&self, caller: &Caller, options: &Options<'_>) -> (Arc<Server>, Arc<str>) {
         match self {
-            Self::Target(Target { endpoint, model, .. }) => (Arc::clone(&endpoint.server), model),
+            Self::Target(Target { endpoint, model, .. }) => {
+                (Arc::clone(&endpoint.server), Arc::clone(model))
+            }
             // Until a target is chosen.
-            Self::Route(route) => route
-                .only(caller)
-                .unwrap_or_else(|| (Arc::new(Server::nowhere("route")), &route.state.name)),
+            Self::Route(route) => route.only(caller).unwrap_or_else(|| {
+                (Arc::new(Server::nowhere("route")), route.state.name.as_str().into())
+            }),
             Self::Nowhere(_) => {
                 let (provider, model) = options.asked.names();
-                (Arc::new(Server::nowhere(provider)), model)
+                (Arc::new(Server::nowhere(provider)), model.into())
             }
         }
     }

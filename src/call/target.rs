@@ -14,14 +14,15 @@ use crate::wire;
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) endpoint: Arc<Endpoint>,
-    pub(super) model: String,
+    /// The model's name, shared by all calls to it.
+    pub(super) model: Arc<str>,
     pub(super) known: Arc<Known>,
 }
 
 impl Target {
     pub(super) fn new(endpoint: Arc<Endpoint>, model: &str, settings: &Settings) -> Self {
         let known = endpoint.known(model, settings);
-        Self { endpoint, model: model.to_owned(), known }
+        Self { endpoint, model: Arc::clone(&known.name), known }
     }
 
     /// The target as the wire formats see it.

@@ -16,7 +16,7 @@ pub(crate) struct TimeLimits {
 }
 
 /// The time limits of a call, with a value for each that has a default.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     /// A whole call; for a stream, up to its first event.
     pub(crate) call: Duration,

@@ -50,8 +50,8 @@ pub(crate) trait Steps {
     /// If there is none. This ends the call.
     fn choose(&mut self) -> Result<Turn<Self::Target>, Error>;
 
-    /// Makes an attempt after this many others. `second` is the right to send the request twice if
-    /// it must.
+    /// Makes an attempt after this many others, from `begun` on. `second` is the right to send the
+    /// request twice if it must.
     ///
     /// # Errors
     ///
@@ -60,8 +60,14 @@ pub(crate) trait Steps {
         &mut self,
         target: Self::Target,
         retries: u32,
+        begun: Instant,
         second: &mut SecondSending<'_>,
     ) -> Result<Self::Answer, Error>;
+
+    /// Called with the answer of an attempt, and when that attempt began and ended.
+    fn answered(&mut self, answer: &Self::Answer, begun: Instant, ended: Instant) {
+        let _ = (answer, begun, ended);
+    }
 
     /// Accepts an answer, which ends the call.
     ///
@@ -177,7 +183,7 @@ impl Retrier<'_> {
             let (provider, model) = (target.provider().to_owned(), target.model().to_owned());
             let started = (self.clock)();
             let mut second = self.bucket.second_sending();
-            let outcome = steps.attempt(target, retries, &mut second);
+            let outcome = steps.attempt(target, retries, started, &mut second);
             let now = (self.clock)();
             let mut entry = Attempt {
                 number: retries,
@@ -196,6 +202,7 @@ impl Retrier<'_> {
             }
             let error = match outcome {
                 Ok(value) => {
+                    steps.answered(&value, started, now);
                     self.bucket.deposit(paid || entry.resent);
                     let accepted = steps.accept(value);
                     entry.decision = accepted.as_ref().err().copied();

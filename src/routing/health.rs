@@ -22,10 +22,7 @@ pub(crate) struct Health {
     /// Seconds from sending a request to the first event of its stream.
     first_token: Ewma,
     first_tokens: Window<Mean>,
-    speeds: Window<Mean>,
-    outputs: Window<Mean>,
-    cached: Window<Mean>,
-    costs: Window<Mean>,
+    answers: Window<Answers>,
     /// For hedges, kept only if a route needs them.
     percentiles: Option<Box<Percentiles>>,
     /// Calls in progress.
@@ -74,6 +71,28 @@ impl Answered {
     }
 }
 
+/// What answers that have ended showed, in one window: a call adds to all of it at once.
+#[derive(Debug, Clone, Copy, Default)]
+struct Answers {
+    /// Output tokens, by the seconds that the model wrote.
+    speed: Mean,
+    output: Mean,
+    /// Cached input tokens, by all input tokens.
+    cached: Mean,
+    cost: Money,
+    costs: u64,
+}
+
+impl Sum for Answers {
+    fn add(&mut self, other: Self) {
+        self.speed.add(other.speed);
+        self.output.add(other.output);
+        self.cached.add(other.cached);
+        self.cost += other.cost;
+        self.costs += other.costs;
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Mean {
     sum: f64,
@@ -99,15 +118,11 @@ impl Mean {
 
 impl Health {
     pub(crate) fn new(now: Instant) -> Self {
-        let window = || Window::new(now, WINDOW);
         Self {
             whole: Ewma::new(DECAY, WINDOW),
             first_token: Ewma::new(DECAY, WINDOW),
-            first_tokens: window(),
-            speeds: window(),
-            outputs: window(),
-            cached: window(),
-            costs: window(),
+            first_tokens: Window::new(now, WINDOW),
+            answers: Window::new(now, WINDOW),
             percentiles: None,
             in_flight: 0,
         }
@@ -134,20 +149,22 @@ impl Health {
                 }
             }
         }
+        let mut shown = Answers::default();
         if let Some((time, tokens)) = answer.written.filter(|(time, _)| !time.is_zero()) {
             // Long answers count more: their pace is better known.
-            self.speeds.add(Mean { sum: tokens as f64, count: time.as_secs_f64() }, now);
+            shown.speed = Mean { sum: tokens as f64, count: time.as_secs_f64() };
         }
         if answer.output_tokens > 0 {
-            self.outputs.add(Mean::of(answer.output_tokens as f64), now);
+            shown.output = Mean::of(answer.output_tokens as f64);
         }
         if answer.input_tokens > 0 {
             let (cached, all) = (answer.cached_tokens as f64, answer.input_tokens as f64);
-            self.cached.add(Mean { sum: cached.min(all), count: all }, now);
+            shown.cached = Mean { sum: cached.min(all), count: all };
         }
         if let Some(cost) = answer.cost {
-            self.costs.add(Mean::of(cost.as_dollars()), now);
+            (shown.cost, shown.costs) = (cost, 1);
         }
+        self.answers.add(shown, now);
     }
 
     /// Adds how long a call waited in vain: the target is at least that slow. It counts as one value
@@ -167,7 +184,8 @@ impl Health {
             self.first_tokens.add(Mean::of(seconds), now);
         }
         if self.tokens_per_second(now).is_none() {
-            self.speeds.add(Mean { sum: 0.0, count: seconds }, now);
+            let speed = Mean { sum: 0.0, count: seconds };
+            self.answers.add(Answers { speed, ..Answers::default() }, now);
         }
     }
 
@@ -192,22 +210,23 @@ impl Health {
 
     /// Returns the output tokens per second.
     pub(crate) fn tokens_per_second(&mut self, now: Instant) -> Option<f64> {
-        self.speeds.sum(now).get()
+        self.answers.sum(now).speed.get()
     }
 
     /// Returns the mean number of output tokens.
     pub(crate) fn output_tokens(&mut self, now: Instant) -> Option<f64> {
-        self.outputs.sum(now).get()
+        self.answers.sum(now).output.get()
     }
 
     /// Returns the share of input tokens that came from a prompt cache.
     pub(crate) fn cached_share(&mut self, now: Instant) -> Option<f64> {
-        self.cached.sum(now).get()
+        self.answers.sum(now).cached.get()
     }
 
     /// Returns the mean cost of a call, in dollars.
     pub(crate) fn cost(&mut self, now: Instant) -> Option<f64> {
-        self.costs.sum(now).get()
+        let Answers { cost, costs, .. } = self.answers.sum(now);
+        (costs > 0).then(|| cost.as_dollars() / costs as f64)
     }
 }
 

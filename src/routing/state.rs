@@ -68,6 +68,15 @@ pub(super) struct Guarded {
     pub(super) counts: Vec<Counts>,
 }
 
+impl Guarded {
+    /// Notes that an attempt is no longer in progress.
+    fn end(&mut self, counts: usize) {
+        let counts = &mut self.counts[counts];
+        counts.in_flight = counts.in_flight.saturating_sub(1);
+        self.health.in_flight = self.health.in_flight.saturating_sub(1);
+    }
+}
+
 /// Which conversation stays at which target, and until when.
 #[derive(Default)]
 struct Pins(HashMap<u64, (usize, Instant)>);
@@ -92,7 +101,7 @@ impl RoutedTarget {
             Some(permit)
         })?;
         let target = Arc::clone(&self.state);
-        Some(Ticket { target, counts: self.counts, permit: Some(permit) })
+        Some(Ticket { target, counts: self.counts, permit: Some(permit), in_flight: true })
     }
 
     /// Notes that a call goes on from here to another target.
@@ -255,12 +264,14 @@ impl TargetState {
     }
 }
 
-/// The right to make one attempt at a target. The call counts as in progress until it is dropped.
+/// The right to make one attempt at a target. The attempt counts as in progress until its whole
+/// answer is noted, or until this is dropped.
 pub(crate) struct Ticket {
     target: Arc<TargetState>,
     /// The place of the route's counts in the state.
     counts: usize,
     permit: Option<Permit>,
+    in_flight: bool,
 }
 
 impl Ticket {
@@ -274,7 +285,13 @@ impl Ticket {
     /// first event.
     pub(crate) fn served_with(&mut self, answer: &Answered, now: Instant) -> Option<Change> {
         let permit = self.permit.take()?;
-        self.target.with(|Guarded { breaker, health, counts }| {
+        let is_over = answer.whole.is_some();
+        self.in_flight &= !is_over;
+        self.target.with(|guarded| {
+            if is_over {
+                guarded.end(self.counts);
+            }
+            let Guarded { breaker, health, counts } = guarded;
             counts[self.counts].answered(answer);
             health.answered(answer, now);
             breaker.settle(permit, Outcome::Served, now)
@@ -337,13 +354,14 @@ impl Ticket {
 /// A call that ends in any other way, such as by a panic, says nothing about the target.
 impl Drop for Ticket {
     fn drop(&mut self) {
+        if !self.in_flight {
+            return;
+        }
         let permit = self.permit.take();
-        self.target.with(|Guarded { breaker, health, counts }| {
-            let counts = &mut counts[self.counts];
-            counts.in_flight = counts.in_flight.saturating_sub(1);
-            health.in_flight = health.in_flight.saturating_sub(1);
+        self.target.with(|guarded| {
+            guarded.end(self.counts);
             if let Some(permit) = permit {
-                breaker.settle(permit, Outcome::Neutral, Instant::now());
+                guarded.breaker.settle(permit, Outcome::Neutral, Instant::now());
             }
         });
     }

@@ -93,7 +93,7 @@ pub enum TargetStep {
 }
 
 /// How far a call has come with one target.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Progress {
     pub(super) tried: bool,
     /// It cannot serve this call.
@@ -105,6 +105,42 @@ pub(super) struct Progress {
     /// A limit has no room for it now.
     pub(super) full: bool,
     pub(super) steps: Vec<TargetStep>,
+}
+
+/// How far a call has come with each target of its route. Takes no memory until something is noted,
+/// which for most calls is never.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Notes(Vec<Progress>);
+
+impl Notes {
+    /// The notes about the target at this place.
+    pub(super) fn of(&self, at: usize) -> &Progress {
+        static NOTHING: Progress = Progress::NOTHING;
+        self.0.get(at).unwrap_or(&NOTHING)
+    }
+
+    pub(super) fn of_mut(&mut self, at: usize) -> &mut Progress {
+        if self.0.len() <= at {
+            self.0.resize_with(at + 1, || Progress::NOTHING);
+        }
+        &mut self.0[at]
+    }
+
+    /// The notes about the targets up to the last one that has any.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Progress> {
+        self.0.iter_mut()
+    }
+}
+
+impl Progress {
+    const NOTHING: Self = Self {
+        tried: false,
+        unfit: false,
+        runs: false,
+        cannot_hedge: false,
+        full: false,
+        steps: Vec::new(),
+    };
 }
 
 /// The names in a [`RouteTrace`], which all calls of a route share.
@@ -123,7 +159,7 @@ pub(crate) struct Names {
 #[derive(Clone)]
 pub(crate) struct LazyTrace {
     names: Arc<Names>,
-    targets: Vec<Progress>,
+    notes: Notes,
     /// The target that answered.
     answered: Option<usize>,
     classification: Option<Box<Classification>>,
@@ -131,8 +167,8 @@ pub(crate) struct LazyTrace {
 }
 
 impl LazyTrace {
-    pub(super) fn new(names: Arc<Names>, targets: Vec<Progress>, answered: Option<usize>) -> Self {
-        Self { names, targets, answered, classification: None, made: OnceLock::new() }
+    pub(super) fn new(names: Arc<Names>, notes: Notes, answered: Option<usize>) -> Self {
+        Self { names, notes, answered, classification: None, made: OnceLock::new() }
     }
 
     pub(super) fn classified(self, classification: Option<Box<Classification>>) -> Self {
@@ -148,19 +184,17 @@ impl LazyTrace {
 
     pub(crate) fn get(&self) -> &RouteTrace {
         self.made.get_or_init(|| {
-            let steps = self.targets.iter().enumerate().map(|(at, target)| {
+            let targets = self.names.targets.iter().enumerate().map(|(at, name)| {
                 let answer = (self.answered == Some(at)).then_some(TargetStep::Answered);
-                target.steps.iter().cloned().chain(answer).collect()
+                let steps = self.notes.of(at).steps.iter().cloned().chain(answer).collect();
+                let reasons = self.names.grounds.get(at).map(Grounds::reasons).unwrap_or_default();
+                TargetTrace { name: name.clone(), steps, reasons }
             });
-            let targets = self.names.targets.iter().cloned().zip(steps);
-            let grounds = self.names.grounds.iter().map(Grounds::reasons).map(Some);
-            let reasons = grounds.chain(std::iter::repeat(None)).map(Option::unwrap_or_default);
-            let trace = |((name, steps), reasons)| TargetTrace { name, steps, reasons };
             RouteTrace {
                 route: self.names.route.clone(),
                 strategy: self.names.strategy.clone(),
                 classification: self.classification.as_deref().cloned(),
-                targets: targets.zip(reasons).map(trace).collect(),
+                targets: targets.collect(),
                 left_out: Shortlist::describe(&self.names.left_out),
             }
         })
@@ -195,7 +229,7 @@ impl Serialize for LazyTrace {
 impl<'de> Deserialize<'de> for LazyTrace {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let trace = RouteTrace::deserialize(deserializer)?;
-        Ok(Self { made: trace.into(), ..Self::new(Arc::default(), Vec::new(), None) })
+        Ok(Self { made: trace.into(), ..Self::new(Arc::default(), Notes::default(), None) })
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::failover::{self, Others};
 use super::state::{Guarded, RouteState, RoutedTarget, Ticket};
-use super::trace::{Classification, LazyTrace, Progress, TargetStep};
+use super::trace::{Classification, LazyTrace, Notes, Progress, TargetStep};
 use super::{Candidate, RestReason, RoutedCall};
 use crate::error::{Decision, ErrorKind, GiveUp};
 use crate::money::Money;
@@ -18,7 +18,7 @@ use crate::retry::Failed;
 pub(crate) struct Walk {
     pub(crate) route: Arc<RouteState>,
     call: RoutedCall,
-    targets: Vec<Progress>,
+    notes: Notes,
     /// The target of the last attempt.
     current: usize,
     /// Whether the next attempt is at the same target.
@@ -63,11 +63,10 @@ const FIRST_OUTPUT: f64 = 300.0;
 
 impl Walk {
     pub(crate) fn new(route: Arc<RouteState>, call: RoutedCall) -> Self {
-        let targets = route.targets.iter().map(|_| Progress::default()).collect();
         Self {
             route,
             call,
-            targets,
+            notes: Notes::default(),
             current: 0,
             stays: false,
             waits: 0,
@@ -92,7 +91,7 @@ impl Walk {
                 return Chosen::Target(self.current, ticket);
             }
         }
-        if self.targets.len() == 1 {
+        if self.route.targets.len() == 1 {
             return self.choose_only(now);
         }
         if let Some(chosen) = self.choose_first(now, random, cost) {
@@ -120,12 +119,12 @@ impl Walk {
         random: &mut dyn FnMut() -> f64,
         cost: &dyn Fn(usize, Expected) -> Option<Money>,
     ) -> Chosen {
-        let Self { route, call, targets, .. } = self;
+        let Self { route, call, notes, .. } = self;
         let mut first: Option<(Instant, RestReason)> = None;
         let mut full = Vec::new();
         let mut candidates = Vec::with_capacity(open.len());
         open.retain(|at| match candidate(&route.targets[*at], call.streamed, now) {
-            Ok(_) if targets[*at].full => {
+            Ok(_) if notes.of(*at).full => {
                 full.push(*at);
                 false
             }
@@ -137,7 +136,8 @@ impl Walk {
                 if first.is_none_or(|(earliest, _)| until < earliest) {
                     first = Some((until, reason));
                 }
-                note_rest(&mut targets[*at].steps, reason, until.saturating_duration_since(now));
+                let left = until.saturating_duration_since(now);
+                note_rest(&mut notes.of_mut(*at).steps, reason, left);
                 false
             }
         });
@@ -179,10 +179,10 @@ impl Walk {
     /// Chooses the only target of the route.
     fn choose_only(&mut self, now: Instant) -> Chosen {
         let target = &self.route.targets[0];
-        if self.targets[0].unfit || self.above_window.is_some() {
+        if self.notes.of(0).unfit || self.above_window.is_some() {
             return Chosen::None;
         }
-        if self.targets[0].full && target.state.rests(now).is_none() {
+        if self.notes.of(0).full && target.state.rests(now).is_none() {
             return Chosen::Full(vec![0]);
         }
         if let Some(ticket) = target.admit(now) {
@@ -190,13 +190,13 @@ impl Walk {
         }
         let (until, reason) = target.state.rests(now).unwrap_or((now, RestReason::Failures));
         let left = until.saturating_duration_since(now);
-        note_rest(&mut self.targets[0].steps, reason, left);
+        note_rest(&mut self.notes.of_mut(0).steps, reason, left);
         Chosen::Resting { until, reason }
     }
 
     /// Notes that limits have no room at a target for now.
     pub(crate) fn no_room(&mut self, at: usize, why: String) {
-        let target = &mut self.targets[at];
+        let target = self.notes.of_mut(at);
         target.full = true;
         if !matches!(target.steps.last(), Some(TargetStep::NoRoom(_))) {
             target.steps.push(TargetStep::NoRoom(why));
@@ -205,7 +205,7 @@ impl Walk {
 
     /// Considers targets again that had no room.
     pub(crate) fn ask_again(&mut self) {
-        self.targets.iter_mut().for_each(|target| target.full = false);
+        self.notes.iter_mut().for_each(|target| target.full = false);
     }
 
     /// Goes to a target that had no room and has some now, unless it rests by now.
@@ -222,8 +222,9 @@ impl Walk {
 
     /// Notes that a target cannot serve the call.
     pub(crate) fn cannot_serve(&mut self, at: usize, why: String) {
-        self.targets[at].unfit = true;
-        self.targets[at].steps.push(TargetStep::CannotServe(why));
+        let target = self.notes.of_mut(at);
+        target.unfit = true;
+        target.steps.push(TargetStep::CannotServe(why));
     }
 
     /// Notes that the attempt failed, and decides what follows.
@@ -239,7 +240,7 @@ impl Walk {
     }
 
     fn note_failure(&mut self, at: usize, kind: ErrorKind) {
-        let target = &mut self.targets[at];
+        let target = self.notes.of_mut(at);
         (target.tried, target.runs) = (true, false);
         target.steps.push(TargetStep::Failed(kind));
         if kind == ErrorKind::ContextWindowExceeded {
@@ -252,7 +253,7 @@ impl Walk {
     /// ready or with an attempt in progress.
     fn judge(&self, failed: &Failed<'_>, now: Instant) -> (Decision, bool) {
         let is_left = |at: &usize| {
-            self.targets[*at].runs || self.route.targets[*at].state.rests(now).is_none()
+            self.notes.of(*at).runs || self.route.targets[*at].state.rests(now).is_none()
         };
         let any = self.open(|progress| !progress.tried).iter().any(is_left);
         let others = Others { any, larger: any && self.above_window.is_some() };
@@ -284,13 +285,13 @@ impl Walk {
     /// Notes that the attempt was answered, and returns what happened.
     pub(crate) fn answered(self, now: Instant) -> LazyTrace {
         self.route.pin(self.call.key, self.current, now);
-        LazyTrace::new(Arc::clone(&self.route.names), self.targets, Some(self.current))
+        LazyTrace::new(Arc::clone(&self.route.names), self.notes, Some(self.current))
             .classified(self.classification)
     }
 
     /// Returns what happened.
     pub(crate) fn trace(&self) -> LazyTrace {
-        LazyTrace::new(Arc::clone(&self.route.names), self.targets.clone(), None)
+        LazyTrace::new(Arc::clone(&self.route.names), self.notes.clone(), None)
             .classified(self.classification.clone())
     }
 
@@ -301,14 +302,15 @@ impl Walk {
             self.above_window.is_none_or(|least| window.is_some_and(|window| window > least))
         };
         let is_behind = |at: usize| self.behind.is_none_or(|behind| at > behind);
-        let targets = self.route.targets.iter().zip(&self.targets).enumerate();
+        let targets = self.route.targets.iter().enumerate();
         let open = targets
-            .filter(|(at, (target, progress))| {
+            .filter(|(at, target)| {
+                let progress = self.notes.of(*at);
                 !progress.unfit && is_open(progress) && is_large(target) && is_behind(*at)
             })
             .map(|(at, _)| at);
         // A filter does not know its length, so collecting it would grow the list several times.
-        let mut places = Vec::with_capacity(self.targets.len());
+        let mut places = Vec::with_capacity(self.route.targets.len());
         places.extend(open);
         if let Some(first) = self.first {
             cascade::begin_at(first, &mut places);

@@ -56,6 +56,7 @@ pub(in crate::wire) fn measure(
         output_limit(body, format.output_limits).or(basis.output_tokens).or(basis.context_window);
     let limit = limit.ok_or(Unbounded::Output)?.max(thinking_budget(body));
     let limit = limit.min(basis.context_window.unwrap_or(u64::MAX));
+    let [output_audio, output_images] = modalities(body, ["audio", "image"]);
     let answers = choices.saturating_mul(prompt.prompts).saturating_mul(prompt.steps);
     Ok(UpperBound {
         input_tokens,
@@ -73,8 +74,8 @@ pub(in crate::wire) fn measure(
         input_audio: prompt.input_audio,
         // Assume the most expensive kind of input.
         input_images: true,
-        output_audio: modality(body, "audio"),
-        output_images: modality(body, "image"),
+        output_audio,
+        output_images,
     })
 }
 
@@ -132,14 +133,16 @@ fn choices(body: &Map<String, Value>) -> u64 {
     stated.unwrap_or(1).max(1)
 }
 
-fn modality(body: &Map<String, Value>, name: &str) -> bool {
-    let modalities = members(body, ["modalities"]);
-    let mut all = modalities
-        .chain(generation(body, "responseModalities"))
-        .filter_map(Value::as_array)
-        .flatten()
-        .filter_map(Value::as_str);
-    all.any(|modality| modality.eq_ignore_ascii_case(name))
+/// Returns which of these modalities the answer may have.
+fn modalities<const N: usize>(body: &Map<String, Value>, names: [&str; N]) -> [bool; N] {
+    let stated = members(body, ["modalities"]).chain(generation(body, "responseModalities"));
+    let all = stated.filter_map(Value::as_array).flatten().filter_map(Value::as_str);
+    all.fold([false; N], |mut found, modality| {
+        for (found, name) in found.iter_mut().zip(names) {
+            *found |= modality.eq_ignore_ascii_case(name);
+        }
+        found
+    })
 }
 
 /// Returns the values of a member of Gemini's `generationConfig`.

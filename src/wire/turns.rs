@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::chat::{Message, Part, Role};
 use crate::error::Error;
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::validate;
 
 /// The turns of a conversation, each with its content blocks.
@@ -100,7 +100,7 @@ impl Turns {
         let messages = self
             .0
             .into_iter()
-            .map(|turn| object([("role", turn.role.into()), ("content", content(turn.blocks))]));
+            .map(|turn| object_of!("role": turn.role.into(), "content": content(turn.blocks)));
         Ok(messages.collect())
     }
 }

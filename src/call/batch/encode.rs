@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::Service;
 use crate::batch::{BatchEndpoint, BatchRequest};
 use crate::call::admission::{Admission, admit};
-use crate::call::chat::{self, Chat};
+use crate::call::chat::Chat;
+use crate::call::operation::Operation;
 use crate::call::target::{self, Target};
 use crate::call::{embed, fitness, input_only};
 use crate::chat::ChatRequest;
@@ -42,9 +43,9 @@ impl Service {
     }
 
     fn encode_chat(&self, request: &ChatRequest) -> Result<Encoded, Error> {
-        let target = self.target(chat::options(request).asked)?;
-        let delivery = Delivery::Whole;
-        let chat = Chat { request, completion: false, delivery };
+        let (delivery, tags) = (Delivery::Whole, tags(&request.tags));
+        let chat = Chat { request, tags: tags.clone(), completion: false, delivery };
+        let target = self.target(chat.options().asked)?;
         let wire = chat.wire(&target)?;
         fitness::check(&self.caller, &chat, &target)?;
         let endpoint = match wire {
@@ -53,10 +54,9 @@ impl Service {
             _ => BatchEndpoint::Chat,
         };
         let percent = Some(self.profile.price_percent);
-        let tags = tags(&request.tags);
         let Admission { body, text_bytes, betas, reservation, .. } =
             admit(&self.caller, &target, &tags, wire, request, delivery, percent)?;
-        let model = target.model;
+        let model = target.model.to_string();
         Ok(Encoded { endpoint, model, body, betas, text_bytes, texts: None, reservation })
     }
 
@@ -89,7 +89,7 @@ impl Service {
         let (reservation, _) =
             input_only::reserve(&self.caller, &target, &tags, text_bytes, percent, most)?;
         let texts = Some((texts.len(), request.dimensions));
-        let (endpoint, model) = (BatchEndpoint::Embeddings, target.model);
+        let (endpoint, model) = (BatchEndpoint::Embeddings, target.model.to_string());
         Ok(Encoded { endpoint, model, body, betas: None, text_bytes, texts, reservation })
     }
 

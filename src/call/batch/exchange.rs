@@ -103,7 +103,7 @@ pub(super) fn options(service: &Service) -> Options<'_> {
     let options = &service.options;
     Options {
         asked: Asked::Provider(Some(service.endpoint.id()), ""),
-        tags: &options.tags,
+        tags: (&options.tags).into(),
         limits: TimeLimits { call: options.timeout, ..TimeLimits::default() },
         since: None,
         cancel: options.cancel.as_ref(),

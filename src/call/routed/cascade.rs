@@ -150,9 +150,14 @@ where
         &mut self,
         prepared: Self::Target,
         retries: u32,
+        begun: Instant,
         second: &mut SecondSending<'_>,
     ) -> Result<T, Error> {
-        self.routed.attempt(prepared, retries, second)
+        self.routed.attempt(prepared, retries, begun, second)
+    }
+
+    fn answered(&mut self, answer: &T, begun: Instant, ended: Instant) {
+        Steps::answered(&mut self.routed, answer, begun, ended);
     }
 
     fn accept(&mut self, mut answer: T) -> Result<T, Decision> {

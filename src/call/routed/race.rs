@@ -359,7 +359,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
         Attempt {
             number: running.number,
             provider: running.target.endpoint.id().as_str().to_owned(),
-            model: running.target.model.clone(),
+            model: running.target.model.to_string(),
             started_after: running.begun.saturating_duration_since(self.begun),
             duration: ended.saturating_duration_since(running.begun),
             resent,

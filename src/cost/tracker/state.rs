@@ -141,6 +141,9 @@ struct Accounts {
     by_name: HashMap<Arc<str>, Used>,
     /// By use, oldest first.
     by_use: BTreeMap<u64, Arc<str>>,
+    /// The account that each budget used last, at the budget's index. Often the next call uses it
+    /// too.
+    latest: Vec<Option<(Arc<str>, Used)>>,
     uses: u64,
     /// How many accounts were dropped before their window was over.
     left_out: u64,
@@ -162,21 +165,32 @@ impl Accounts {
     fn note_use(&mut self, place: usize, account: &Arc<str>, until: i64, now: i64) {
         self.uses += 1;
         let number = self.uses;
+        if let Some(Some((name, used))) = self.latest.get(place) {
+            if name == account && until <= used.until && number - used.number < RENEWED {
+                return;
+            }
+        }
         match self.by_name.get_mut(&**account) {
             Some(used) => {
                 used.place = place;
                 used.until = until.max(used.until);
                 // Far from being dropped: its place among the others is near enough.
                 if number - used.number < RENEWED {
+                    let used = *used;
+                    self.set_latest(place, account, used);
                     return;
                 }
                 let name = self.by_use.remove(&used.number);
                 used.number = number;
+                let used = *used;
                 self.by_use.insert(number, name.unwrap_or_else(|| Arc::clone(account)));
+                self.set_latest(place, account, used);
             }
             None => {
-                self.by_name.insert(Arc::clone(account), Used { place, number, until });
+                let used = Used { place, number, until };
+                self.by_name.insert(Arc::clone(account), used);
                 self.by_use.insert(number, Arc::clone(account));
+                self.set_latest(place, account, used);
             }
         }
         while self.by_use.len() > MAX_ACCOUNTS {
@@ -186,6 +200,13 @@ impl Accounts {
                 self.left_out = self.left_out.saturating_add(1);
             }
         }
+    }
+
+    fn set_latest(&mut self, place: usize, account: &Arc<str>, used: Used) {
+        if self.latest.len() <= place {
+            self.latest.resize(place + 1, None);
+        }
+        self.latest[place] = Some((Arc::clone(account), used));
     }
 }
 

@@ -78,6 +78,7 @@ impl<T, F: FnMut(u32) -> Result<T, Error>> Steps for Attempts<'_, F> {
         &mut self,
         _: Somewhere,
         retries: u32,
+        _: Instant,
         _: &mut SecondSending<'_>,
     ) -> Result<T, Error> {
         (self.0)(retries)
@@ -294,7 +295,13 @@ impl Steps for SecondTarget {
         Ok(Turn::Attempt(Somewhere))
     }
 
-    fn attempt(&mut self, _: Somewhere, _: u32, _: &mut SecondSending<'_>) -> Result<(), Error> {
+    fn attempt(
+        &mut self,
+        _: Somewhere,
+        _: u32,
+        _: Instant,
+        _: &mut SecondSending<'_>,
+    ) -> Result<(), Error> {
         if std::mem::replace(&mut self.failed, true) { Ok(()) } else { Err(server_error()) }
     }
 

@@ -101,9 +101,14 @@ impl Steps for Call<'_> {
         }
     }
 
-    fn attempt(&mut self, _: Anywhere, _: u32, _: &mut SecondSending<'_>) -> Result<(), Error> {
+    fn attempt(
+        &mut self,
+        _: Anywhere,
+        _: u32,
+        begun: Instant,
+        _: &mut SecondSending<'_>,
+    ) -> Result<(), Error> {
         let (at, mut ticket) = self.chosen.take().expect("a target was chosen");
-        let begun = self.clock.now();
         assert!(begun < self.deadline, "nothing is sent after the deadline");
         let permit = self.naive[at].begins(begun - self.start);
         let permit = permit.unwrap_or_else(|why| panic!("t{at}: {why}"));

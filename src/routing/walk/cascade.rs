@@ -21,7 +21,7 @@ impl Walk {
         random: &mut dyn FnMut() -> f64,
         cost: &dyn Fn(usize, Expected) -> Option<Money>,
     ) -> Option<Chosen> {
-        let first = self.first.filter(|first| !self.targets[*first].tried)?;
+        let first = self.first.filter(|first| !self.notes.of(*first).tried)?;
         if self.open(|progress| !progress.tried).first() != Some(&first) {
             return None;
         }
@@ -37,7 +37,7 @@ impl Walk {
     /// Notes that the answer of the last attempt was not accepted, and what it cost. Returns whether
     /// the call can move up to another target.
     pub(crate) fn not_accepted(&mut self, reason: String, cost: Option<Money>) -> bool {
-        let target = &mut self.targets[self.current];
+        let target = self.notes.of_mut(self.current);
         target.steps.push(TargetStep::NotAccepted { reason, cost });
         // It would answer alike.
         (target.tried, target.unfit) = (true, true);

@@ -18,7 +18,7 @@ impl Walk {
 
     /// Notes that an attempt has begun, so that no hedge goes to the same target.
     pub(crate) fn begun(&mut self, at: usize) {
-        self.targets[at].runs = true;
+        self.notes.of_mut(at).runs = true;
     }
 
     /// Chooses the target of a hedge; `None` if no other target is ready.
@@ -40,13 +40,13 @@ impl Walk {
 
     /// Notes that a target cannot be tried beside another. It may still be tried after it.
     pub(crate) fn cannot_hedge(&mut self, at: usize) {
-        self.targets[at].cannot_hedge = true;
+        self.notes.of_mut(at).cannot_hedge = true;
     }
 
     /// Notes that a hedge has begun after this silence of another target.
     pub(crate) fn hedged(&mut self, at: usize, silence: Duration) {
         self.begun(at);
-        self.targets[at].steps.push(TargetStep::Hedged(silence));
+        self.notes.of_mut(at).steps.push(TargetStep::Hedged(silence));
     }
 
     /// Notes that an attempt failed while another one is in progress. Returns what would follow it
@@ -64,14 +64,15 @@ impl Walk {
 
     /// Notes that another attempt decided the call.
     pub(crate) fn superseded(&mut self, at: usize) {
-        self.targets[at].runs = false;
-        self.targets[at].steps.push(TargetStep::Superseded);
+        let target = self.notes.of_mut(at);
+        target.runs = false;
+        target.steps.push(TargetStep::Superseded);
     }
 
     /// Makes this attempt the one that decides what follows.
     pub(crate) fn decided_by(&mut self, at: usize) {
         self.current = at;
-        self.targets[at].runs = false;
+        self.notes.of_mut(at).runs = false;
     }
 
     /// The targets that a hedge could go to, ready or not.

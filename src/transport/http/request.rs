@@ -1,5 +1,7 @@
 //! Writes the head of a request.
 
+use crate::decimal;
+
 /// Writes the request line and the `host` (RFC 9112 section 3). They come from a parsed URL.
 ///
 /// The client's header lines follow, and then [`end_head`].
@@ -24,7 +26,7 @@ pub(in crate::transport) fn write_header(out: &mut Vec<u8>, name: &str, value: &
 pub(in crate::transport) fn write_number(out: &mut Vec<u8>, name: &str, number: usize) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
-    write_decimal(out, number);
+    decimal::write(u64::try_from(number).unwrap_or(u64::MAX), out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -34,21 +36,6 @@ pub(in crate::transport) fn end_head(out: &mut Vec<u8>, length: Option<usize>) {
         write_number(out, "content-length", length);
     }
     out.extend_from_slice(b"\r\n");
-}
-
-fn write_decimal(out: &mut Vec<u8>, mut number: usize) {
-    // 2^64 has 20 digits.
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b"0123456789"[number % 10];
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{call, media};
 use crate::chat::{CacheTtl, Format, Image, Part, Provenance, Reasoning, Role, Text};
 use crate::wire::Target;
-use crate::wire::json::{member, member_mut, object};
+use crate::wire::json::{member, member_mut, object_of};
 use crate::wire::part_name::misplaced;
 
 /// Builds the block for a part in a message of `role`; `None` for a part that is left out. The
@@ -70,7 +70,7 @@ pub(super) fn kind(block: &Map<String, Value>) -> &str {
 /// Blank texts are left out, because Anthropic rejects them ("text content blocks must contain
 /// non-whitespace text", anthropics/claude-code#23369).
 fn text_block(text: &str) -> Option<Value> {
-    (!text.trim().is_empty()).then(|| object([("type", "text".into()), ("text", text.into())]))
+    (!text.trim().is_empty()).then(|| object_of!("type": "text".into(), "text": text.into()))
 }
 
 /// Builds a text block with citations. Citations from elsewhere are left out, because Anthropic

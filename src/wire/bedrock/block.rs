@@ -9,7 +9,7 @@ use crate::chat::{
     Format, Image, MediaSource, Part, Provenance, Reasoning, Role, ToolCall, ToolResult,
 };
 use crate::wire::Target;
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::part_name::{misplaced, misplaced_in_result};
 use crate::wire::tool_input::{self, Ids};
 
@@ -49,7 +49,7 @@ pub(super) fn encode(
 /// Blank texts are left out, because Bedrock rejects them ("The text field in the ContentBlock
 /// object is blank", BerriAI/litellm #5747).
 fn text_block(text: &str) -> Option<Value> {
-    (!text.trim().is_empty()).then(|| object([("text", text.into())]))
+    (!text.trim().is_empty()).then(|| object_of!("text": text.into()))
 }
 
 /// An image that a Bedrock model made goes back; another provider's is left out.
@@ -78,7 +78,7 @@ fn reasoning_content(reasoning: &Reasoning, target: Target<'_>) -> Option<Value>
         (None, Some(data)) => json!({"redactedContent": data}),
         (None, None) => return None,
     };
-    Some(object([("reasoningContent", content)]))
+    Some(object_of!("reasoningContent": content))
 }
 
 fn tool_use(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
@@ -93,7 +93,7 @@ fn tool_use(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
     for (name, value) in opaque.into_iter().flat_map(|opaque| &opaque.members) {
         block.entry(name.as_str()).or_insert_with(|| value.clone());
     }
-    Ok(object([("toolUse", block.into())]))
+    Ok(object_of!("toolUse": block.into()))
 }
 
 /// Adds a result. Its cache points follow it, because a result cannot contain one
@@ -124,7 +124,7 @@ fn tool_result(
     }
     // A result needs content, and a text must not be blank.
     if content.is_empty() {
-        content.push(object([("text", "(empty)".into())]));
+        content.push(object_of!("text": "(empty)".into()));
     }
     let status = if result.is_error { "error" } else { "success" };
     blocks.push(json!({"toolResult":

@@ -7,7 +7,7 @@ use super::{messages, reasoning, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
 use crate::header::HeaderValue;
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::schema::{self, Subset};
 use crate::wire::{Delivery, Target, json as wire, tool_turns, validate};
 
@@ -132,10 +132,9 @@ fn text_format(format: &ResponseFormat) -> Result<Option<Value>, Error> {
     if let Some(description) = &format.description {
         definition.insert("description".into(), description.as_str().into());
     }
-    Ok(Some(object([
-        ("type", "json_schema".into()),
-        ("structure", json!({"jsonSchema": definition})),
-    ])))
+    Ok(Some(
+        object_of!("type": "json_schema".into(), "structure": json!({"jsonSchema": definition})),
+    ))
 }
 
 #[cfg(test)]

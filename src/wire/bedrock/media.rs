@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 
 use crate::chat::{Document, Image, MediaSource};
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::media;
 
 /// `ImageFormat`.
@@ -38,7 +38,7 @@ pub(super) fn image(image: &Image) -> Result<Value, String> {
                      and WebP; convert it"
                 ));
             };
-            (*format, object([("bytes", data.as_str().into())]))
+            (*format, object_of!("bytes": data.as_str().into()))
         }
         elsewhere => {
             let (uri, extension) = object_in_s3(elsewhere, "an image")?;
@@ -75,7 +75,7 @@ pub(super) fn document(document: &Document, names: &mut Names) -> Result<Value, 
                     ));
                 }
             };
-            (format, object([("bytes", data.as_str().into())]))
+            (format, object_of!("bytes": data.as_str().into()))
         }
         elsewhere => {
             let (uri, extension) = object_in_s3(elsewhere, "a document")?;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::{ChatRequest, Function, Tool, ToolChoice};
 use crate::error::Error;
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::schema::{self, Subset};
 
 /// Writes `toolConfig`. A native tool is an element of its own, such as
@@ -57,11 +57,11 @@ fn specification(function: &Function) -> Result<Value, Error> {
     if let Some(description) = function.description.as_deref().filter(|text| !text.is_empty()) {
         tool.insert("description".into(), description.into());
     }
-    tool.insert("inputSchema".into(), object([("json", schema)]));
+    tool.insert("inputSchema".into(), object_of!("json": schema));
     if let Some(strict) = function.strict {
         tool.insert("strict".into(), strict.into());
     }
-    Ok(object([("toolSpec", tool.into())]))
+    Ok(object_of!("toolSpec": tool.into()))
 }
 
 /// Refuses a conversation with tool calls and a request without tools: "The toolConfig field must be

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::{Document, Image, ImageDetail, MediaSource};
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::media;
 
 /// The supported kinds of image (docs.cohere.com/docs/image-inputs, "File types").
@@ -38,7 +38,7 @@ pub(super) fn image(image: &Image) -> Result<Value, String> {
         };
         address.insert("detail".to_owned(), detail.into());
     }
-    Ok(object([("type", "image_url".into()), ("image_url", address.into())]))
+    Ok(object_of!("type": "image_url".into(), "image_url": address.into()))
 }
 
 /// `Document`: "a string-any dictionary", of which the model sees names and values. A JSON object

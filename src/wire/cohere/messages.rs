@@ -7,7 +7,7 @@ use crate::chat::{
     Format, Image, Message, Part, Provenance, Reasoning, Role, Text, ToolCall, ToolResult,
 };
 use crate::error::Error;
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::part_name::{misplaced, part_name};
 use crate::wire::{Target, tool_input, validate};
 
@@ -93,7 +93,7 @@ impl Out {
                 false => Err("holds no text and no image; add a text, or remove it".into()),
             };
         }
-        self.messages.push(object([("role", role.into()), ("content", shorthand(content))]));
+        self.messages.push(object_of!("role": role.into(), "content": shorthand(content)));
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl Out {
                 Part::Text(text) => content.push(text_block(&text.text)),
                 Part::Document(document) => {
                     let document = media::document(document)?;
-                    content.push(object([("type", "document".into()), ("document", document)]));
+                    content.push(object_of!("type": "document".into(), "document": document));
                 }
                 Part::Other { provenance, value } => {
                     if allows(provenance.as_ref(), target) {
@@ -151,11 +151,7 @@ impl Out {
             }
         }
         let content = if content.is_empty() { "".into() } else { shorthand(content) };
-        let message = object([
-            ("role", "tool".into()),
-            ("tool_call_id", result.call_id.as_str().into()),
-            ("content", content),
-        ]);
+        let message = object_of!("role": "tool".into(), "tool_call_id": result.call_id.as_str().into(), "content": content);
         let end = self.results_end.unwrap_or(self.messages.len()).min(self.messages.len());
         self.messages.insert(end, message);
         self.results_end = Some(end + 1);
@@ -264,7 +260,7 @@ fn is_plan(reasoning: &Reasoning) -> bool {
 }
 
 fn text_block(text: &str) -> Value {
-    object([("type", "text".into()), ("text", text.into())])
+    object_of!("type": "text".into(), "text": text.into())
 }
 
 /// Returns the bare text if the content is one text.

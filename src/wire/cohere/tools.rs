@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::chat::{ChatRequest, Function, Tool, ToolChoice};
 use crate::error::Error;
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::schema::{self, Subset};
 
 /// Writes `tools`, `strict_tools` and `tool_choice`.
@@ -75,7 +75,7 @@ fn written(function: &Function) -> Result<Value, Error> {
         members.insert("description".into(), description.as_str().into());
     }
     members.insert("parameters".into(), schema);
-    Ok(object([("type", "function".into()), ("function", members.into())]))
+    Ok(object_of!("type": "function".into(), "function": members.into()))
 }
 
 #[cfg(test)]

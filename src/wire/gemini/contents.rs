@@ -6,7 +6,7 @@ use super::part::{self, Names, Parts};
 use super::{SIGNATURE, Service};
 use crate::chat::{Message, Part, Role};
 use crate::error::Error;
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::{Target, validate};
 
 /// Replaces the signature of a call from another provider or from an older Gemini: "you can bypass
@@ -84,7 +84,7 @@ pub(super) fn write(
     let contents: Vec<_> = contents.into_iter().map(|content| content.written(service)).collect();
     body.insert("contents".into(), contents.into());
     if !system.is_empty() {
-        body.insert("systemInstruction".into(), object([("parts", system.into())]));
+        body.insert("systemInstruction".into(), object_of!("parts": system.into()));
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ impl Content {
         }
         let results = self.parts.results.into_iter().map(|(_, result)| result);
         let parts: Vec<_> = results.chain(self.parts.said).collect();
-        object([("role", self.role.into()), ("parts", parts.into())])
+        object_of!("role": self.role.into(), "parts": parts.into())
     }
 }
 

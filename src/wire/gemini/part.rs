@@ -8,7 +8,7 @@ use crate::chat::{
     Audio, Format, Image, MediaSource, Opaque, Part, Provenance, Reasoning, Role, ToolCall,
     ToolResult,
 };
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::part_name::{misplaced, misplaced_in_result};
 use crate::wire::{Target, tool_input};
 
@@ -78,7 +78,7 @@ impl Parts {
     /// must have one initialized field").
     fn text(&mut self, text: &str) {
         if !text.is_empty() {
-            self.said.push(object([("text", text.into())]));
+            self.said.push(object_of!("text": text.into()));
         }
     }
 

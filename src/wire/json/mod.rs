@@ -14,6 +14,7 @@ use serde::de::{Error as _, IgnoredAny};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
+use crate::decimal;
 use crate::error::Error;
 use crate::wire::Failure;
 use crate::wire::json::bounded::Detail;
@@ -29,6 +30,32 @@ pub(in crate::wire) fn merge(body: &mut Map<String, Value>, extra: &Map<String, 
             }
         }
     }
+}
+
+/// Builds an object from members whose names are known to the compiler: `object_of!("type": kind)`.
+///
+/// A copy of an object with these names takes less time than hashing each of them, and a
+/// conversation has one such object per message.
+macro_rules! object_of {
+    ($($name:literal: $value:expr),+ $(,)?) => {{
+        use serde_json::{Map, Value};
+        static NAMES: std::sync::LazyLock<Map<String, Value>> =
+            std::sync::LazyLock::new(|| Map::from_iter([$(($name.to_owned(), Value::Null)),+]));
+        $crate::wire::json::filled(&NAMES, [$($value),+])
+    }};
+}
+pub(in crate::wire) use object_of;
+
+/// Returns a copy of an object with these values.
+pub(in crate::wire) fn filled<const N: usize>(
+    names: &Map<String, Value>,
+    values: [Value; N],
+) -> Value {
+    let mut object = names.clone();
+    for (member, value) in object.values_mut().zip(values) {
+        *member = value;
+    }
+    Value::Object(object)
 }
 
 /// Builds an object from these members, with one allocation of the right size.
@@ -56,19 +83,25 @@ pub(in crate::wire) fn member_mut<'a>(
 
 /// Serializes a body.
 pub(crate) fn write(body: &Map<String, Value>) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(body).map(exact::unmarked_bytes).map_err(|cause| {
-        Error::invalid_request("the request cannot be written as JSON").with_source(cause)
-    })
+    // Enough for a short question, with room for a number to append.
+    let mut written = Vec::with_capacity(512);
+    match serde_json::to_writer(&mut written, body) {
+        Ok(()) => Ok(exact::unmarked_bytes(written)),
+        Err(cause) => {
+            Err(Error::invalid_request("the request cannot be written as JSON").with_source(cause))
+        }
+    }
 }
 
 /// Adds a number to an already serialized object, under a name that it does not have yet.
 pub(crate) fn append(written: &mut Vec<u8>, name: &str, number: u32) {
-    let itoa = &*number.to_string();
     let separator = if written.ends_with(b"{}") { "" } else { "," };
     if written.pop().is_some() {
-        for part in [separator, "\"", name, "\":", itoa, "}"] {
+        for part in [separator, "\"", name, "\":"] {
             written.extend_from_slice(part.as_bytes());
         }
+        decimal::write(number.into(), written);
+        written.push(b'}');
     }
 }
 

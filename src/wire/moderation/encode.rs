@@ -97,13 +97,13 @@ fn content(parts: &[Part], target: Target<'_>) -> Result<Value, Error> {
     }
     let part = |(index, part): (usize, &Part)| match part {
         Part::Text(text) => {
-            Ok(json::object([("type", "text".into()), ("text", text.text.as_str().into())]))
+            Ok(json::object_of!("type": "text".into(), "text": text.text.as_str().into()))
         }
         Part::Image(image) => {
             let url = image_url(image)
                 .map_err(|what| Error::invalid_request(format!("parts[{index}] {what}")))?;
-            let url = json::object([("url", url.into())]);
-            Ok(json::object([("type", "image_url".into()), ("image_url", url)]))
+            let url = json::object_of!("url": url.into());
+            Ok(json::object_of!("type": "image_url".into(), "image_url": url))
         }
         _ => Err(Error::invalid_request(format!(
             "parts[{index}] is neither a text nor an image, and {} moderates nothing else; leave \

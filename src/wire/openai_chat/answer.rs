@@ -8,7 +8,7 @@ use super::opaque::Unknown;
 use crate::chat::{FinishReason, Image, Part, Reasoning, ToolCall};
 use crate::wire::call_id;
 use crate::wire::finish_reason::finish_reason;
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::stream::arguments::without_placeholder;
 
 /// A model's answer, grouped by the members of its message.
@@ -139,7 +139,7 @@ const THINKING: &str = "thinking";
 pub(super) fn thinking_part(reasoning: &Reasoning) -> Value {
     let mut parts = Vec::new();
     if !reasoning.text.is_empty() {
-        parts.push(object([("type", "text".into()), ("text", reasoning.text.as_str().into())]));
+        parts.push(object_of!("type": "text".into(), "text": reasoning.text.as_str().into()));
     }
     let mut members = Map::new();
     members.insert("type".to_owned(), THINKING.into());

@@ -14,7 +14,7 @@ use crate::chat::{
     Role,
 };
 use crate::error::Error;
-use crate::wire::json::{member, member_mut, object};
+use crate::wire::json::{member, member_mut, object_of};
 use crate::wire::tool_input::{self, Ids};
 use crate::wire::{Target, media};
 
@@ -304,7 +304,7 @@ impl Place<'_> {
 
     /// Builds a message, with its name if the server supports names.
     fn named(&self, role: &str, message: &Message, content: Value) -> Value {
-        let mut encoded = object([("role", role.into()), ("content", content)]);
+        let mut encoded = object_of!("role": role.into(), "content": content);
         if let Some(name) = message.name.as_ref().filter(|_| self.dialect.message_names) {
             encoded["name"] = name.as_str().into();
         }
@@ -358,7 +358,7 @@ fn content(mut blocks: Vec<Value>) -> Value {
 }
 
 fn text_block(text: &str) -> Value {
-    object([("type", "text".into()), ("text", text.into())])
+    object_of!("type": "text".into(), "text": text.into())
 }
 
 #[cfg(test)]

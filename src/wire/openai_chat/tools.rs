@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::dialect::Dialect;
 use crate::chat::{ChatRequest, Function, Tool, ToolChoice};
 use crate::error::Error;
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::schema::{self, Subset};
 
 /// Builds the `tools` member; `None` without tools.
@@ -34,7 +34,7 @@ fn encode_function(function: &Function, dialect: &Dialect) -> Result<Value, Erro
     if let Some(strict) = function.strict.filter(|_| dialect.strict_tools) {
         member.insert("strict".to_owned(), strict.into());
     }
-    Ok(object([("type", "function".into()), ("function", member.into())]))
+    Ok(object_of!("type": "function".into(), "function": member.into()))
 }
 
 /// Builds the `tool_choice` member.

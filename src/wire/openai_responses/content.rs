@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::chat::{Document, Format, Image, ImageDetail, MediaSource, Part, Role};
-use crate::wire::json::object;
+use crate::wire::json::{object, object_of};
 use crate::wire::openai_chat::{Dialect, ImageInput};
 use crate::wire::{Target, media};
 
@@ -42,7 +42,7 @@ pub(super) fn encode(part: &Part, role: Role, target: Target<'_>) -> Result<Opti
 }
 
 pub(super) fn input_text(text: &str) -> Value {
-    object([("type", "input_text".into()), ("text", text.into())])
+    object_of!("type": "input_text".into(), "text": text.into())
 }
 
 /// Encodes an `input_image` (`response_input_image_param.py`): a URL, the bytes in a data URL, or a

@@ -11,7 +11,7 @@ use crate::chat::{
 };
 use crate::error::Error;
 use crate::wire::Target;
-use crate::wire::json::{member, object};
+use crate::wire::json::{member, object_of};
 use crate::wire::openai_chat::{CallIds, instruction_role};
 use crate::wire::tool_input::{self, Ids};
 
@@ -128,7 +128,7 @@ impl MessageEncoder<'_> {
             }
             _ => Value::Array(content),
         };
-        Ok(object([("role", role.into()), ("content", content)]))
+        Ok(object_of!("role": role.into(), "content": content))
     }
 
     fn instructions(&self, message: &Message, out: &mut Vec<Value>) -> Result<(), String> {
@@ -231,7 +231,7 @@ impl MessageEncoder<'_> {
         let is_custom =
             out.iter().rev().find(is_call).is_some_and(|it| it["type"] == "custom_tool_call");
         let kind = if is_custom { "custom_tool_call_output" } else { "function_call_output" };
-        let item = object([("type", kind.into()), ("call_id", (&*id).into()), ("output", output)]);
+        let item = object_of!("type": kind.into(), "call_id": (&*id).into(), "output": output);
         let call = out.iter().rposition(|item| is_call(&item));
         // Messages of other roles go after the result.
         let is_other = |item: &Value| item.get("role").is_some_and(|role| role != "assistant");
@@ -255,7 +255,7 @@ impl MessageEncoder<'_> {
                 }
                 Part::Refusal(text) => (
                     open.as_ref().and_then(|message| message.own),
-                    object([("type", "refusal".into()), ("refusal", text.as_str().into())]),
+                    object_of!("type": "refusal".into(), "refusal": text.as_str().into()),
                 ),
                 Part::Audio(audio) if audio.transcript.is_empty() => continue,
                 Part::Audio(audio) => (None, output_text(&audio.transcript.as_str().into(), None)),
@@ -329,12 +329,7 @@ impl MessageEncoder<'_> {
                 "holds a tool call without an id; keep the id the call came with".to_owned()
             );
         }
-        let mut item = object([
-            ("type", "function_call".into()),
-            ("call_id", self.call_id(&call.id).into()),
-            ("name", call.name.as_str().into()),
-            ("arguments", tool_input::text(&call.arguments).into()),
-        ]);
+        let mut item = object_of!("type": "function_call".into(), "call_id": self.call_id(&call.id).into(), "name": call.name.as_str().into(), "arguments": tool_input::text(&call.arguments).into());
         if let (Some(own), Value::Object(item)) = (self.own(call.opaque.as_deref()), &mut item) {
             for (name, value) in own {
                 item.entry(name.as_str()).or_insert_with(|| value.clone());

@@ -190,10 +190,9 @@ pub(super) fn reasoning_item(reasoning: &Reasoning) -> Value {
         set("id", id.as_str().into());
     }
     let part = |kind: &str| {
-        vec![crate::wire::json::object([
-            ("type", kind.into()),
-            ("text", reasoning.text.as_str().into()),
-        ])]
+        vec![
+            crate::wire::json::object_of!("type": kind.into(), "text": reasoning.text.as_str().into()),
+        ]
     };
     // Required even if it is empty (`response_reasoning_item_param.py`).
     set("summary", Value::Array(Vec::new()));

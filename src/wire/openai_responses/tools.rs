@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::chat::{ChatRequest, Function, Tool, ToolChoice};
 use crate::error::Error;
-use crate::wire::json::object;
+use crate::wire::json::object_of;
 use crate::wire::openai_chat::{Dialect, subset};
 use crate::wire::schema;
 
@@ -51,10 +51,7 @@ pub(super) fn choice(request: &ChatRequest) -> Option<Value> {
                 }
                 _ => None,
             });
-            object([
-                ("type", native.unwrap_or_else(|| "function".into())),
-                ("name", name.as_str().into()),
-            ])
+            object_of!("type": native.unwrap_or_else(|| "function".into()), "name": name.as_str().into())
         }
     })
 }

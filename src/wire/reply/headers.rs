@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::request_id::is_other_id;
-use super::{Reply, text};
-use crate::error::{Quota, RateLimit};
+use super::header_fields::Field;
+use super::{Reply, request_id, text};
+use crate::error::RateLimit;
 use crate::time::header_date;
 
 /// The longest wait to keep, a hundred years: enough to mean "never", and small enough to add to
@@ -16,28 +16,112 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 pub(super) const AWSS_ERROR: &str = "x-amzn-errortype";
 
 /// The headers that are read by their full name, besides request ids.
-const SINGLE: [&str; 6] =
-    ["content-type", "content-encoding", "date", "location", "x-should-retry", AWSS_ERROR];
+const NAMED: [&str; 11] = [
+    "content-type",
+    "content-encoding",
+    "date",
+    "location",
+    "x-should-retry",
+    AWSS_ERROR,
+    "retry-after",
+    "retry-after-ms",
+    "x-ms-retry-after-ms",
+    "llm_provider-retry-after",
+    "llm_provider-retry-after-ms",
+];
 
-/// Returns true if someone reads a header with this name (in lower case). The transport drops all
-/// others, so [`Reply::header`] refuses other names in debug builds.
-pub(super) fn is_read(name: &[u8]) -> bool {
-    // Gateways put their own prefixes before these. Searching for each of them in every name of a
-    // response would take longer.
-    let has_known_part = || {
-        name.iter().enumerate().any(|(at, byte)| match byte {
-            b'r' => {
-                let rest = &name[at..];
-                rest.starts_with(b"ratelimit-")
-                    || rest.starts_with(b"request-id")
-                    || rest.starts_with(b"retry-after")
-            }
-            b'c' => name[at..].starts_with(b"call-id"),
-            _ => false,
-        })
+/// What a header is read for. It is found once, when the response arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A number of a rate limit.
+    RateLimit(Source, Number),
+    /// Azure's, which shows that its resets are in milliseconds.
+    RenewalPeriod,
+    /// The id of the request. The lowest place takes precedence.
+    RequestId(usize),
+    /// Something else, by its full name.
+    Named(&'static str),
+}
+
+/// The place of a number in a [`RateLimit`]: that of its quota, and that in the quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Number {
+    quota: usize,
+    field: usize,
+}
+
+impl Purpose {
+    /// Returns what a header with this name (in lower case) is read for. The transport drops all
+    /// headers that nobody reads, so [`Reply::header`] refuses their names in debug builds.
+    pub(super) fn of(name: &[u8]) -> Option<Self> {
+        if let Some(rest) = name.strip_prefix(OPENAI) {
+            return openai(rest);
+        }
+        if let Some(rest) = name.strip_prefix(ANTHROPIC) {
+            let (quota, field) = cut(rest, rest.iter().rposition(|byte| *byte == b'-'))?;
+            return number_of(Source::Anthropic, quota, field);
+        }
+        if let Some(field) = name.strip_prefix(COHERE) {
+            return number_of(Source::Bare, b"requests", field);
+        }
+        if let Some(place) = request_id::place(name) {
+            return Some(Self::RequestId(place));
+        }
+        NAMED.iter().find(|known| known.as_bytes() == name).map(|name| Self::Named(name))
+    }
+}
+
+/// What a header of OpenAI's is read for, from its name without the prefix.
+fn openai(rest: &[u8]) -> Option<Purpose> {
+    match cut(rest, rest.iter().position(|byte| *byte == b'-')) {
+        // Azure writes plain milliseconds. Recorded: 14 of 120,000 tokens a minute were restored
+        // after `7`, one of 120 requests a minute after `500`.
+        Some((b"renewalperiod", b"requests" | b"tokens")) => Some(Purpose::RenewalPeriod),
+        Some((field, quota)) => match quota.strip_suffix(b"-minute") {
+            Some(quota) => number_of(Source::Bare, quota, field),
+            None => number_of(Source::OpenAi, quota, field),
+        },
+        None => number_of(Source::Bare, b"requests", rest),
+    }
+}
+
+fn number_of(source: Source, quota: &[u8], field: &[u8]) -> Option<Purpose> {
+    // In the order of `RateLimit`.
+    let quota = match quota {
+        b"requests" | b"req" => 0,
+        b"tokens" => 1,
+        b"input-tokens" => 2,
+        b"output-tokens" => 3,
+        _ => return None,
     };
-    let is_it = |known: &&str| known.as_bytes() == name;
-    has_known_part() || SINGLE.iter().any(is_it) || is_other_id(name) || name.starts_with(COHERE)
+    // In the order of `Quota`.
+    let field = match field {
+        b"limit" => 0,
+        b"remaining" => 1,
+        b"reset" => 2,
+        _ => return None,
+    };
+    Some(Purpose::RateLimit(source, Number { quota, field }))
+}
+
+/// Splits a name around the byte at `at`.
+fn cut(name: &[u8], at: Option<usize>) -> Option<(&[u8], &[u8])> {
+    let (before, behind) = name.split_at_checked(at?)?;
+    Some((before, behind.get(1..)?))
+}
+
+/// The prefixes of OpenAI's, Anthropic's and Cohere's headers.
+const OPENAI: &[u8] = b"x-ratelimit-";
+const ANTHROPIC: &[u8] = b"anthropic-ratelimit-";
+const COHERE: &[u8] = b"x-trial-endpoint-call-";
+
+/// Whose header a number of a rate limit is, in order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    Anthropic,
+    OpenAi,
+    /// OpenAI's without the last word, or with a period after it.
+    Bare,
 }
 
 /// Reads the rate limits:
@@ -52,86 +136,42 @@ pub(super) fn is_read(name: &[u8]) -> bool {
 ///   (elastic/elasticsearch, `CohereResponseHandler`; the numbers are those of
 ///   docs.cohere.com/docs/rate-limits).
 pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
-    let mut milliseconds = false;
-    let mut quotas = [[None; 3]; 4];
-    for (name, value) in reply.headers.iter() {
-        let (source, quota, field) = if let Some(rest) = name.strip_prefix(b"x-ratelimit-") {
-            match cut(rest, rest.iter().position(is_dash)) {
-                // Azure writes plain milliseconds. Recorded: 14 of 120,000 tokens a minute were
-                // restored after `7`, one of 120 requests a minute after `500`. Its renewal-period
-                // headers identify it.
-                Some((b"renewalperiod", b"requests" | b"tokens")) => {
-                    milliseconds = true;
-                    continue;
+    let (mut milliseconds, mut is_limited) = (false, false);
+    let mut numbers: [[Option<(Source, &[u8])>; 3]; 4] = [[None; 3]; 4];
+    for Field { purpose, value } in reply.headers.iter() {
+        match purpose {
+            Purpose::RenewalPeriod => milliseconds = true,
+            Purpose::RateLimit(source, Number { quota, field }) => {
+                let known = &mut numbers[quota][field];
+                if known.is_none_or(|(before, _)| source < before) {
+                    (*known, is_limited) = (Some((source, value.trim_ascii())), true);
                 }
-                Some((field, quota)) => (Source::OpenAi, quota, field),
-                None => (Source::Bare, &b"requests"[..], rest),
             }
-        } else if let Some((quota, field)) = name
-            .strip_prefix(b"anthropic-ratelimit-")
-            .and_then(|rest| cut(rest, rest.iter().rposition(is_dash)))
-        {
-            (Source::Anthropic, quota, field)
-        } else if let Some(field) = name.strip_prefix(COHERE) {
-            (Source::Bare, &b"requests"[..], field)
-        } else {
-            continue;
-        };
-        let (source, quota) = match quota.strip_suffix(b"-minute") {
-            Some(quota) => (source.max(Source::Bare), quota),
-            None => (source, quota),
-        };
-        // In the order of `RateLimit`.
-        let quota = match quota {
-            b"requests" | b"req" => 0,
-            b"tokens" => 1,
-            b"input-tokens" => 2,
-            b"output-tokens" => 3,
-            _ => continue,
-        };
-        // In the order of `Quota`.
-        let field = match field {
-            b"limit" => 0,
-            b"remaining" => 1,
-            b"reset" => 2,
-            _ => continue,
-        };
-        let known = &mut quotas[quota][field];
-        if known.is_none_or(|(before, _)| source < before) {
-            *known = text(value.trim_ascii()).map(|value| (source, value)).or(*known);
+            Purpose::RequestId(_) | Purpose::Named(_) => {}
         }
     }
-    let [requests, tokens, input_tokens, output_tokens] = quotas.map(|[limit, remaining, left]| {
-        let count = |known: Option<(Source, &str)>| known.and_then(|(_, text)| text.parse().ok());
-        Quota {
-            limit: count(limit),
-            remaining: count(remaining),
-            reset: left.and_then(|(_, text)| reset(text, milliseconds, now)),
-        }
-    });
-    RateLimit { requests, tokens, input_tokens, output_tokens }
+    let mut limit = RateLimit::default();
+    if !is_limited {
+        return limit;
+    }
+    let RateLimit { requests, tokens, input_tokens, output_tokens } = &mut limit;
+    let quotas = [requests, tokens, input_tokens, output_tokens];
+    for (quota, [limit, remaining, left]) in quotas.into_iter().zip(&numbers) {
+        let count = |known: &Option<(Source, &[u8])>| known.and_then(|(_, value)| count(value));
+        quota.limit = count(limit);
+        quota.remaining = count(remaining);
+        let left = left.and_then(|(_, value)| text(value));
+        quota.reset = left.and_then(|text| reset(text, milliseconds, now));
+    }
+    limit
 }
 
-/// The prefix of Cohere's headers.
-const COHERE: &[u8] = b"x-trial-endpoint-call-";
-
-fn is_dash(byte: &u8) -> bool {
-    *byte == b'-'
-}
-
-/// Splits a name around the byte at `at`.
-fn cut(name: &[u8], at: Option<usize>) -> Option<(&[u8], &[u8])> {
-    let (before, behind) = name.split_at_checked(at?)?;
-    Some((before, behind.get(1..)?))
-}
-
-/// Whose header it is, in order of precedence.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
-    Anthropic,
-    OpenAi,
-    /// OpenAI's without the last word, or with a period after it.
-    Bare,
+/// Parses a whole number of decimal digits.
+fn count(digits: &[u8]) -> Option<u64> {
+    let (first, rest) = digits.split_first()?;
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    let add = |number: u64, byte| number.checked_mul(10)?.checked_add(digit(byte)?);
+    rest.iter().try_fold(digit(first)?, add)
 }
 
 /// Parses the time until a reset: a number, a Go duration (`6m0s`, `120ms`, `1h2m3.5s`) or an RFC
@@ -159,13 +199,14 @@ fn since(moment: SystemTime, now: SystemTime) -> Duration {
 }
 
 fn go_duration(text: &str) -> Option<Duration> {
+    // By bytes: searching for characters takes longer to set up.
     let mut rest = text;
     let mut total = 0.0;
     while !rest.is_empty() {
-        let end = rest.find(|character: char| !character.is_ascii_digit() && character != '.')?;
-        let (value, more) = rest.split_at(end);
-        let end = more.find(|character: char| character.is_ascii_digit()).unwrap_or(more.len());
-        let (unit, more) = more.split_at(end);
+        let end = rest.bytes().position(|byte| !byte.is_ascii_digit() && byte != b'.')?;
+        let (value, more) = rest.split_at_checked(end)?;
+        let end = more.bytes().position(|byte| byte.is_ascii_digit()).unwrap_or(more.len());
+        let (unit, more) = more.split_at_checked(end)?;
         let unit = match unit {
             "d" => 86_400.0,
             "h" => 3600.0,
@@ -214,7 +255,12 @@ pub(super) fn should_retry(reply: Reply<'_>) -> Option<bool> {
 
 /// Parses a number as Rust does, infinities and NaN included.
 fn number(text: &str) -> Option<f64> {
-    text.trim().parse().ok()
+    let text = text.trim();
+    // Most are a few digits, for which the general parser takes long.
+    match count(text.as_bytes()).and_then(|count| u32::try_from(count).ok()) {
+        Some(count) => Some(f64::from(count)),
+        None => text.parse().ok(),
+    }
 }
 
 /// Returns a duration of this many seconds, at most [`LONGEST`]; `None` if it is invalid.
@@ -227,6 +273,7 @@ fn seconds(number: f64) -> Option<Duration> {
 mod tests {
     use super::super::request_id::{NAMES, OTHERS};
     use super::*;
+    use crate::error::Quota;
     use crate::wire::header_fields;
 
     /// 2023-09-29 16:26:37, the time in the SDKs' tests.
@@ -425,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn is_read_names_every_header_that_is_read() {
+    fn every_header_that_is_read_has_a_purpose() {
         let others = [
             "x-ratelimit-limit-requests",
             "x-ratelimit-renewalperiod-tokens",
@@ -434,17 +481,17 @@ mod tests {
             "llm_provider-retry-after",
             "x-trial-endpoint-call-limit",
         ];
-        for name in SINGLE.iter().chain(NAMES).chain(OTHERS).chain(&others) {
-            assert!(is_read(name.as_bytes()), "{name}");
+        for name in NAMED.iter().chain(NAMES).chain(OTHERS).chain(&others) {
+            assert!(Purpose::of(name.as_bytes()).is_some(), "{name}");
         }
         for name in ["content-length", "set-cookie", "server", "x-request", "ratelimit"] {
-            assert!(!is_read(name.as_bytes()), "{name}");
+            assert_eq!(Purpose::of(name.as_bytes()), None, "{name}");
         }
     }
 
     #[test]
     #[cfg(debug_assertions)]
-    #[should_panic(expected = "is_read does not list \"set-cookie\"")]
+    #[should_panic(expected = "Purpose does not list \"set-cookie\"")]
     fn a_header_that_the_transport_drops_cannot_be_read_in_tests() {
         with(&[("set-cookie", "a=b")], |reply| reply.header("set-cookie").map(str::to_owned));
     }

@@ -18,8 +18,9 @@ use crate::key::Secrets;
 use crate::url::Url;
 
 pub(crate) use failure::Failure;
+use header_fields::Field;
 pub(crate) use header_fields::HeaderFields;
-use headers::is_read;
+use headers::Purpose;
 pub(crate) use headers::rate_limit;
 pub(super) use misdirected::is_markup;
 pub(crate) use request_id::request_id;
@@ -45,20 +46,19 @@ pub(crate) struct Sent {
 }
 
 impl<'a> Reply<'a> {
-    /// Returns the first header's value for a name in lower case that [`is_read`] lists.
+    /// Returns the first header's value for a name in lower case that [`Purpose`] lists.
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         text(self.values(name).next()?)
     }
 
-    /// Returns the values of all headers with a name in lower case that [`is_read`] lists.
+    /// Returns the values of all headers with a name in lower case that [`Purpose`] lists.
     fn values<'b>(&self, name: &'b str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'b> {
-        let name = name.as_bytes();
         debug_assert!(
-            is_read(name),
-            "is_read does not list {:?}: the transport drops it",
-            text(name).unwrap_or_default()
+            matches!(Purpose::of(name.as_bytes()), Some(Purpose::Named(_))),
+            "Purpose does not list {name:?}: the transport drops it"
         );
-        self.headers.iter().filter_map(move |(own, value)| (own == name).then_some(value))
+        let is_it = move |field: &Field<'a>| matches!(field.purpose, Purpose::Named(known) if known == name);
+        self.headers.iter().filter(is_it).map(|field| field.value)
     }
 }
 

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
+use super::headers::Purpose;
 use super::{Reply, text};
 use crate::key::Secrets;
+use crate::scan::plain_blocks;
 use crate::wire::json;
 
 /// The longest request id to keep, in bytes.
@@ -29,9 +31,10 @@ pub(super) const OTHERS: &[&str] = &[
     "cf-ray",
 ];
 
-/// Returns true if a header's name is one of [`OTHERS`].
-pub(super) fn is_other_id(name: &[u8]) -> bool {
-    may_be_id(name) && OTHERS.iter().any(|known| known.as_bytes() == name)
+/// Returns the place of a header's name in the order of precedence; `None` if it is no id.
+pub(super) fn place(name: &[u8]) -> Option<usize> {
+    let is_it = |known: &&str| known.as_bytes() == name;
+    may_be_id(name).then(|| NAMES.iter().chain(OTHERS).position(is_it)).flatten()
 }
 
 /// Returns false for most names that are not in [`NAMES`] or [`OTHERS`].
@@ -52,24 +55,25 @@ pub(crate) fn request_id(reply: Reply<'_>, secrets: &Secrets) -> Option<String> 
 }
 
 fn unhidden_request_id(reply: Reply<'_>) -> Option<String> {
-    let fits = |id: &&str| {
-        (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    // The first value of each.
-    let mut values = [None; NAMES.len() + OTHERS.len()];
-    for (name, value) in reply.headers.iter().filter(|(name, _)| may_be_id(name)) {
-        let place = NAMES.iter().chain(OTHERS).position(|known| known.as_bytes() == name);
-        if let Some(place) = place {
-            values[place].get_or_insert(value);
-        }
-    }
-    let texts = values.into_iter().flatten().filter_map(text);
-    let id = texts.map(str::trim).find(fits);
+    let ids = reply.headers.iter().filter_map(|field| match field.purpose {
+        Purpose::RequestId(place) => Some((place, field.value.trim_ascii())),
+        _ => None,
+    });
+    // Of equals, the first.
+    let id = ids.filter(|(_, id)| fits(id)).min_by_key(|(place, _)| *place);
     if id.is_some() || reply.status < 400 {
-        return id.map(str::to_owned);
+        return id.and_then(|(_, id)| text(id)).map(str::to_owned);
     }
     let body = json::detail(reply.body)?;
-    body.get("request_id").and_then(Value::as_str).filter(fits).map(str::to_owned)
+    let id = body.get("request_id").and_then(Value::as_str);
+    id.filter(|id| fits(id.as_bytes())).map(str::to_owned)
+}
+
+/// Returns true for a short text of printable ASCII characters.
+fn fits(id: &[u8]) -> bool {
+    let is_odd = |byte: u8| !byte.is_ascii_graphic();
+    let rest = &id[plain_blocks::<8>(id, is_odd)..];
+    (1..=MAX_REQUEST_ID).contains(&id.len()) && !rest.iter().any(|byte| is_odd(*byte))
 }
 
 #[cfg(test)]

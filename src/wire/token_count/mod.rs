@@ -127,7 +127,7 @@ pub(crate) fn encode(
         Wire::Bedrock => {
             let mut converse = body()?;
             converse.retain(|name, _| BEDROCK_ACCEPTS.contains(&&**name));
-            let input = json::object([("converse", converse.into())]);
+            let input = json::object_of!("converse": converse.into());
             let path = wire.path(target.model, Delivery::Whole);
             let path = path.trim_end_matches("converse");
             (format!("{path}count-tokens"), Map::from_iter([("input".to_owned(), input)]))

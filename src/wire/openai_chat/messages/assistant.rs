@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Place, content, text_block};
 use crate::chat::{Audio, Image, Message, Part, ToolCall};
 use crate::error::Error;
-use crate::wire::json::object;
+use crate::wire::json::{object, object_of};
 use crate::wire::openai_chat::answer::thinking_part;
 use crate::wire::openai_chat::dialect::{ReasoningBack, ReasoningMember};
 use crate::wire::openai_chat::{media, opaque};
@@ -155,11 +155,7 @@ fn encode_call(place: &Place<'_>, call: &ToolCall) -> Result<Value, Error> {
         ("name", call.name.as_str().into()),
         ("arguments", tool_input::text(&call.arguments).into()),
     ];
-    let mut encoded = object([
-        ("id", place.call_id(&call.id).into()),
-        ("type", "function".into()),
-        ("function", object(function)),
-    ]);
+    let mut encoded = object_of!("id": place.call_id(&call.id).into(), "type": "function".into(), "function": object(function));
     opaque::send_back(call.opaque.as_deref(), place.target, &mut encoded);
     Ok(encoded)
 }

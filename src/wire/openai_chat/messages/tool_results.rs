@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Place, content};
 use crate::chat::{Message, Part, ToolResult};
 use crate::error::Error;
-use crate::wire::json::{member, object};
+use crate::wire::json::{member, object_of};
 
 /// Encodes a message of tool results; each becomes a message of its own.
 pub(super) fn encode(
@@ -75,11 +75,7 @@ pub(super) fn add(
         }
     }
     let content = if blocks.is_empty() { "".into() } else { content(blocks) };
-    let mut encoded = object([
-        ("role", "tool".into()),
-        ("tool_call_id", place.call_id(&result.call_id).into()),
-        ("content", content),
-    ]);
+    let mut encoded = object_of!("role": "tool".into(), "tool_call_id": place.call_id(&result.call_id).into(), "content": content);
     if let Some(name) = name {
         encoded["name"] = name.into();
     }
