@@ -14,7 +14,7 @@ pub use batches::Batches;
 
 use crate::bounds::Bounds;
 use crate::bulk::Bulk;
-use crate::call::{Caller, Endpoint, Endpoints, Routes};
+use crate::call::{Caller, Endpoint, Endpoints, Lists, Routes};
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::{Checked, ClientBuilder, Environment, cleaned, shown_url};
 use crate::deadline::Deadline;
@@ -426,6 +426,7 @@ impl ClientBuilder {
         });
         let endpoints = Endpoints::new(own, others, &settings, &transport)?;
         let routes = Routes::new(routes, &endpoints, &settings, &transport, Instant::now())?;
+        let lists = Lists::new(&settings.catalogue);
         let bucket = Bucket::new(settings.retry.budget);
         let limiter = (!limits.is_empty()).then(|| Limiter::in_memory(limits));
         if !settings.observers.is_empty() {
@@ -438,6 +439,7 @@ impl ClientBuilder {
                 settings,
                 transport,
                 endpoints,
+                lists,
                 routes,
                 bucket,
                 limiter,

@@ -137,10 +137,13 @@ fn a_failure_moves_the_call_down_the_ranking_and_a_resting_model_comes_last() {
 #[test]
 fn what_the_client_measures_changes_the_ranking() {
     let servers = Servers::start();
-    // Its answers are so long that it costs more than the others.
+    // Its answers are so long that it costs more than the next one, once both are measured.
     servers.0[2].default_reply(Reply::text("from groq").usage(10, 4_000));
-    let client = client(&servers, |route| route);
+    let plain = Route::new("plain").target("openai/gpt-mini");
+    let client = builder(&servers, Route::auto("best")).route(plain).build().unwrap();
     assert_eq!(client.chat("hi").unwrap().text(), "from groq");
+    assert_eq!(client.chat("hi").unwrap().text(), "from groq");
+    client.chat(ChatRequest::from("hi").model("plain")).unwrap();
     let response = client.chat("hi").unwrap();
     assert_eq!(response.text(), "from openai");
     let trace = response.route().unwrap();

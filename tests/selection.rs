@@ -349,12 +349,18 @@ fn measurements_decide_among_models_of_equal_cost() {
     assert_eq!(order(conditions().measured("a", "m", slow)), ["b/m"]);
     let resting = Measured::default().rests(true);
     assert_eq!(order(conditions().measured("a", "m", resting)), ["b/m", "a/m"]);
+    // Without a measurement of its own, a model is taken to write as much as the others.
     let wordy = Measured::default().answer_tokens(3_000.0);
-    assert_eq!(order(conditions().measured("a", "m", wordy)), ["b/m", "a/m"]);
+    assert_eq!(order(conditions().measured("a", "m", wordy)), ["a/m", "b/m"]);
+    let terse = Measured::default().answer_tokens(2_000.0);
+    let both = conditions().measured("a", "m", wordy).measured("b", "m", terse);
+    assert_eq!(order(both), ["b/m", "a/m"]);
     let cached = Measured::default().cached_share(0.5);
     assert_eq!(order(conditions().measured("b", "m", cached)), ["a/m", "b/m"], "as input");
 
-    let wordy = conditions().measured("openai", "gpt-nano", Measured::default().answer_tokens(2e3));
+    let wordy = conditions()
+        .measured("openai", "gpt-nano", Measured::default().answer_tokens(2_000.0))
+        .measured("gemini", "gemini-flash", Measured::default().answer_tokens(100.0));
     let best = catalogue().select(&needs, &wordy);
     assert_eq!(names(&best)[0], "gemini/gemini-flash");
     assert!(best.best().unwrap().reasons.iter().all(|reason| !reason.contains("latency")));

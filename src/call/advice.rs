@@ -32,7 +32,8 @@ pub(super) fn on(kind: ErrorKind, needs: &Needs, target: &Target, caller: &Calle
 
 /// The best models for a call: those that the client can reach, otherwise those of any provider.
 fn others(needs: &Needs, caller: &Caller) -> Vec<String> {
-    let (catalogue, conditions) = (&caller.settings.catalogue, caller.conditions());
+    let catalogue = caller.lists.catalogue();
+    let conditions = caller.conditions(&catalogue);
     let best = |needs: &Needs| -> Vec<String> {
         let ranked = catalogue.select(needs, &conditions).ranked;
         let stays = ranked.iter().filter(|one| stays_and_fits(one, needs));

@@ -142,7 +142,7 @@ impl AutoRoute {
         let list = &candidates.list;
         let offers = list.iter().map(|one| &one.offer);
         let Shortlist { chosen, left_out } =
-            Shortlist::new(offers, &call, |at| list[at].measured(streamed, now), self.places);
+            Shortlist::new(offers, call, |at| list[at].measured(streamed, now), self.places);
         if chosen.is_empty() {
             return Err(self.none_fits(&candidates, &Shortlist::describe(&left_out)));
         }

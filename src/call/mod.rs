@@ -13,6 +13,7 @@ mod endpoint;
 mod fitness;
 mod input_only;
 mod known;
+mod lists;
 mod models;
 mod moderate;
 mod one_target;
@@ -54,6 +55,7 @@ pub use batch::{BatchResults, BatchSummary};
 use chat::Chat;
 use count::Count;
 pub(crate) use endpoint::{Endpoint, Endpoints};
+pub(crate) use lists::Lists;
 use models::Models;
 use moderate::Moderate;
 use raw::Raw;
@@ -66,6 +68,8 @@ pub(crate) struct Caller {
     pub(crate) transport: Transport,
     pub(crate) endpoints: Endpoints,
     pub(crate) routes: Routes,
+    /// The catalogue with the lists of providers that were read.
+    pub(crate) lists: Lists,
     /// The retry budget of all calls together.
     pub(crate) bucket: Bucket,
     /// The limits on requests, tokens and calls in flight; `None` if there are none.

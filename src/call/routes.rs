@@ -10,7 +10,7 @@ use super::endpoint::{Endpoint, Endpoints};
 use super::known::Known;
 use super::reach;
 use super::target::{Asked, Target};
-use crate::catalogue::Capabilities;
+use crate::catalogue::{Capabilities, Catalogue, Conditions};
 use crate::chat::{ReasoningEffort, Usage};
 use crate::config::{Cascade, CheckedRoute, Classifier, ProviderSettings, Settings};
 use crate::cost::{MaxPrice, Money};
@@ -138,9 +138,10 @@ impl Routes {
         if !automatic.is_empty() {
             let shared = Arc::new(States::default());
             routes.own().for_each(|target| shared.add(&target.state));
-            let conditions = reach::conditions(endpoints, settings);
+            let catalogue = &settings.catalogue;
+            let conditions = reach::conditions(endpoints, settings, catalogue);
             let made = automatic.into_iter().map(|(place, route, rules)| {
-                AutoRoute::new(route, place, rules, &shared, &settings.catalogue, &conditions)
+                AutoRoute::new(route, place, rules, &shared, catalogue, &conditions)
             });
             routes.automatic = made.collect();
         }
@@ -189,6 +190,11 @@ impl Routes {
     pub(super) fn states(&self) -> Vec<Arc<TargetState>> {
         let set = self.own().map(|target| Arc::clone(&target.state));
         set.chain(self.automatic.iter().flat_map(AutoRoute::states)).collect()
+    }
+
+    /// Lets automatic routes choose from the models in a catalogue.
+    pub(super) fn refresh(&self, catalogue: &Catalogue, conditions: &Conditions) {
+        self.automatic.iter().for_each(|route| route.refresh(catalogue, conditions));
     }
 
     /// The state of all targets.

@@ -9,6 +9,7 @@
 
 mod capabilities;
 mod date;
+mod listing;
 mod model;
 mod needs;
 mod overrides;
@@ -32,6 +33,7 @@ use crate::settings_file;
 use crate::snapshot::without_date;
 pub use capabilities::{Capabilities, ModelStatus};
 pub use date::ModelDate;
+pub use listing::Refreshed;
 pub use model::{Modality, Model};
 pub use needs::Needs;
 pub(crate) use needs::Unfit;

@@ -100,8 +100,9 @@ impl Needs {
     }
 
     /// Sets how many tokens the answer can be expected to have, which decides what a call costs.
-    /// Default: as many as the model's recent answers, if the client has measured them; otherwise
-    /// 300, or the output limit if that is less.
+    /// Default: as many as the model's recent answers, as far as the client has measured them;
+    /// otherwise the mean of those that it has measured of others, otherwise 300. Never more than
+    /// the output limit.
     pub fn answer_tokens(mut self, tokens: u64) -> Self {
         self.wishes.answer_tokens = Some(tokens);
         self

@@ -81,7 +81,9 @@ impl Client {
         self.caller.routes.status(Instant::now())
     }
 
-    /// What the client knows of models: their limits, and what they accept.
+    /// What the client knows of models: their limits, and what they accept. That is the
+    /// [catalogue](crate::ClientBuilder::catalogue) that it was built with, and what
+    /// [`refresh_models`](Self::refresh_models) has added.
     ///
     /// ```
     /// # use tollgate::Client;
@@ -90,8 +92,8 @@ impl Client {
     /// assert_eq!(model.capabilities.images, Some(true));
     /// # Ok::<(), tollgate::Error>(())
     /// ```
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.caller.settings.catalogue
+    pub fn catalogue(&self) -> Catalogue {
+        self.caller.lists.catalogue()
     }
 
     /// The state of the client's [limits](crate::ClientBuilder::limits), taken at one moment: what is left

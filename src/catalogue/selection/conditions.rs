@@ -159,6 +159,11 @@ impl Conditions {
         self.regions.get(provider).map(String::as_str)
     }
 
+    /// The lengths of answers that were measured.
+    pub(super) fn answer_tokens(&self) -> impl Iterator<Item = f64> {
+        self.measured.values().flat_map(BTreeMap::values).filter_map(|one| one.answer_tokens)
+    }
+
     pub(super) fn measured_of(&self, provider: &str, model: &str) -> Measured {
         self.measured
             .get(provider)

@@ -117,7 +117,8 @@ impl Catalogue {
     /// ```
     pub fn select(&self, needs: &Needs, conditions: &Conditions) -> Selection {
         let (offers, mut selection) = self.offers(needs, conditions);
-        let call = Call::new(needs, conditions.at);
+        let mut call = Call::new(needs, conditions.at);
+        call.expect(conditions.answer_tokens());
         let mut ranked: Vec<(Offer, Grounds)> = Vec::new();
         for offer in offers {
             let Model { provider, id, .. } = &offer.model;

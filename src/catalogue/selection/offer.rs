@@ -15,7 +15,7 @@ use crate::usage::Usage;
 const USUAL_PROMPT: u64 = 1_000;
 
 /// The output tokens that a call is taken to have if nothing says how many.
-const USUAL_ANSWER: u64 = 300;
+const USUAL_ANSWER: f64 = 300.0;
 
 /// The bytes of a token in dense text, such as code and languages without a Latin alphabet. The
 /// prompt may have as many tokens.
@@ -38,6 +38,8 @@ pub(crate) struct Call<'a> {
     prompt: u64,
     /// The most that they are likely to be.
     dense_prompt: u64,
+    /// The tokens of an answer where none was measured.
+    usual_answer: f64,
 }
 
 impl<'a> Call<'a> {
@@ -51,14 +53,24 @@ impl<'a> Call<'a> {
                 (Usage::estimated(bytes, 0).prompt_tokens, needs.prompt_bytes / DENSE_BYTES)
             }
         };
-        Self { needs, at, today: ModelDate::on(at), prompt, dense_prompt }
+        let (today, usual_answer) = (ModelDate::on(at), USUAL_ANSWER);
+        Self { needs, at, today, prompt, dense_prompt, usual_answer }
+    }
+
+    /// Expects answers of the mean length where none was measured, so that a model is not preferred
+    /// because nobody has tried the others.
+    pub(crate) fn expect(&mut self, measured: impl Iterator<Item = f64>) {
+        let (sum, count) = measured.fold((0.0, 0.0), |(sum, count), one| (sum + one, count + 1.0));
+        if count > 0.0 {
+            self.usual_answer = sum / count;
+        }
     }
 
     /// The tokens that a model with these answers can be expected to write.
     fn answer(&self, measured: Measured) -> u64 {
         let most = self.needs.max_output.unwrap_or(u64::MAX);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let usual = || measured.answer_tokens.map_or(USUAL_ANSWER, |tokens| tokens.round() as u64);
+        let usual = || measured.answer_tokens.unwrap_or(self.usual_answer).round() as u64;
         self.needs.wishes.answer_tokens.unwrap_or_else(usual).min(most)
     }
 

@@ -16,14 +16,16 @@ impl Shortlist {
     /// than half of the places, rounded up: if it fails, a call needs somewhere else to go.
     pub(crate) fn new<'a>(
         offers: impl ExactSizeIterator<Item = &'a Offer> + Clone,
-        call: &Call<'_>,
+        mut call: Call<'_>,
         measured: impl Fn(usize) -> Measured,
         places: usize,
     ) -> Self {
+        let measured: Vec<Measured> = (0..offers.len()).map(measured).collect();
+        call.expect(measured.iter().filter_map(|one| one.answer_tokens));
         let mut fit: Vec<(usize, &Offer, Grounds)> = Vec::with_capacity(offers.len());
         let mut left_out = Vec::new();
         for (at, offer) in offers.enumerate() {
-            match offer.judge(call, measured(at)) {
+            match offer.judge(&call, measured[at]) {
                 Ok(grounds) => fit.push((at, offer, grounds)),
                 Err(lack) => note(&mut left_out, lack),
             }
@@ -88,7 +90,7 @@ mod tests {
     fn shortlist(offers: &[Offer], places: usize) -> (Vec<&str>, Vec<String>) {
         let needs = Needs::new().tools(true);
         let call = Call::new(&needs, SystemTime::UNIX_EPOCH);
-        let list = Shortlist::new(offers.iter(), &call, |_| Measured::default(), places);
+        let list = Shortlist::new(offers.iter(), call, |_| Measured::default(), places);
         let chosen = list.chosen.iter().map(|(at, _)| &*offers[*at].model.id).collect();
         (chosen, Shortlist::describe(&list.left_out))
     }
