@@ -32,6 +32,7 @@ page!(retries, "../docs/retries.md");
 page!(routing, "../docs/routing.md");
 page!(batches, "../docs/batches.md");
 page!(limits, "../docs/limits.md");
+page!(bulk, "../docs/bulk.md");
 page!(settings, "../docs/settings.md");
 page!(connections, "../docs/connections.md");
 page!(costs, "../docs/costs.md");

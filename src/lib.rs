@@ -36,6 +36,7 @@
 //! | limit spending | [`Budget`], [`CostConfig`] | [costs](guide::costs) |
 //! | send many requests at half the price | [`Client::batches`], [`Batch`] | [batches](guide::batches) |
 //! | stay below a provider's rate limits | [`Limits`] | [limits](guide::limits) |
+//! | make many calls, and resume after a stop | [`Client::bulk`], [`bulk`] | [bulk](guide::bulk) |
 //! | watch it run | [`Client::metrics`], [`Observer`] | [observability](guide::observability) |
 //! | test a program without a key | [`testing`](guide::testing), feature `testing` | [testing](guide::testing) |
 //! | call from a build script or batch job | | [build scripts](guide::build_scripts) |

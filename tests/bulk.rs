@@ -105,6 +105,19 @@ fn failures_are_results_and_the_rest_goes_on() {
 }
 
 #[test]
+fn an_error_that_meets_every_item_can_stop_the_run() {
+    let server = loopback();
+    server.require_key("another-key");
+    let client = client(&server, "openai");
+    let bulk = client.bulk().stop_on(|error| error.kind() == ErrorKind::Authentication);
+    let run = bulk.workers(2).chat(items(1_000)).unwrap();
+    let progress = run.progress();
+    assert!(run.map(|(_, result)| result.unwrap_err()).count() < 20);
+    assert_eq!((progress.status().failed, progress.status().answered), (0, 0));
+    assert!(server.request_count() <= 4);
+}
+
+#[test]
 fn zero_workers_are_refused() {
     let server = loopback();
     let error = client(&server, "openai").bulk().workers(0).chat(items(1)).unwrap_err();
@@ -190,10 +203,12 @@ fn a_spent_budget_stops_the_run() {
 fn a_run_waits_for_money_that_calls_hold() {
     let server = loopback();
     // Room for three calls at once. Each then costs a hundredth of what it reserved.
-    let client = paid(&server, Budget::total(Money::cents(3)), 10);
-    let run = client.bulk().on_budget(OnBudget::Wait).workers(8).chat(items(100)).unwrap();
-    assert!(run.map(|(_, result)| result).all(|result| result.is_ok()));
-    assert_eq!(server.request_count(), 100);
+    let client = paid(&server, Budget::total(Money::cents(4)), 10);
+    for on_budget in [OnBudget::Stop, OnBudget::Wait, OnBudget::Continue] {
+        let run = client.bulk().on_budget(on_budget).workers(8).chat(items(30)).unwrap();
+        assert!(run.map(|(_, result)| result).all(|result| result.is_ok()));
+    }
+    assert_eq!(server.request_count(), 90);
 }
 
 #[test]

@@ -29,6 +29,8 @@ mod dedupe;
 mod failures;
 mod held;
 mod json_lines;
+#[cfg(feature = "internals")]
+pub(crate) mod offline;
 mod pace;
 mod progress;
 mod run;

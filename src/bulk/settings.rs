@@ -55,7 +55,7 @@ pub struct Bulk {
 }
 
 /// The settings of a run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Settings {
     pub(super) workers: usize,
     pub(super) look_ahead: usize,
@@ -67,7 +67,29 @@ pub(super) struct Settings {
     pub(super) failures: Option<PathBuf>,
     pub(super) deduplicate: bool,
     pub(super) total: Option<u64>,
+    pub(super) stop_on: Option<StopOn>,
 }
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            workers: WORKERS,
+            look_ahead: 0,
+            ordered: false,
+            on_budget: OnBudget::default(),
+            cancel: None,
+            on_cancel: OnCancel::default(),
+            journal: None,
+            failures: None,
+            deduplicate: false,
+            total: None,
+            stop_on: None,
+        }
+    }
+}
+
+/// Whether an error ends the run.
+pub(super) type StopOn = Arc<dyn Fn(&Error) -> bool + Send + Sync>;
 
 /// What cancelling a run does to the calls in flight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -83,19 +105,7 @@ pub enum OnCancel {
 
 impl Bulk {
     pub(crate) fn new(caller: Arc<Caller>) -> Self {
-        let settings = Settings {
-            workers: WORKERS,
-            look_ahead: 0,
-            ordered: false,
-            on_budget: OnBudget::default(),
-            cancel: None,
-            on_cancel: OnCancel::default(),
-            journal: None,
-            failures: None,
-            deduplicate: false,
-            total: None,
-        };
-        Self { caller, settings }
+        Self { caller, settings: Settings::default() }
     }
 
     /// Sets the most calls in flight at once. Each has a thread of its own. More than the
@@ -125,6 +135,24 @@ impl Bulk {
     /// [`OnBudget::Stop`].
     pub fn on_budget(mut self, on_budget: OnBudget) -> Self {
         self.settings.on_budget = on_budget;
+        self
+    }
+
+    /// Stops the run at the first error that `stops` accepts, such as a wrong key, with which all
+    /// other items would fail too. The item counts as not done. Default: no error stops the run.
+    ///
+    /// ```no_run
+    /// # use tollgate::{ChatRequest, Client, ErrorKind};
+    /// # let client = Client::openai("gpt-4o-mini")?;
+    /// # let requests: Vec<(u32, ChatRequest)> = Vec::new();
+    /// let bulk = client.bulk().stop_on(|error| error.kind() == ErrorKind::Authentication);
+    /// for (id, result) in bulk.chat(requests)? {
+    ///     println!("{id}: {}", result?.text());
+    /// }
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    pub fn stop_on(mut self, stops: impl Fn(&Error) -> bool + Send + Sync + 'static) -> Self {
+        self.settings.stop_on = Some(Arc::new(stops));
         self
     }
 

@@ -19,7 +19,7 @@ use super::worker::{Call, Ended, Job, Map, Outcome, Report, Shared, Work};
 use crate::cancel::{CancelToken, Listening};
 use crate::error::{Error, ErrorKind};
 use crate::fingerprint::Fingerprint;
-use crate::journal::{self, Entered, Index, Reader};
+use crate::journal::{self, Entered, Index, Opened, Reader};
 
 /// The longest id, in bytes.
 const LONGEST_ID: usize = 1_024;
@@ -79,19 +79,31 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         settings: Settings,
     ) -> Result<Self, Error> {
         let first = items.next();
-        let (mut index, mut writer, mut past) = (Index::new(), None, None);
-        if let Some(journal) = &settings.journal {
-            let first = first.as_ref();
-            let first = first.map(|(id, request)| (id, W::fingerprint(request)));
+        let opened = settings.journal.as_ref().map(|journal| {
+            let first = first.as_ref().map(|(id, request)| (id, W::fingerprint(request)));
             let first = first.map(|first| Fingerprint::of_json(&first));
-            let opened = journal::open(journal, journal::Job { task: W::NAME, first })?;
-            (index, writer) = (opened.index, Some(opened.writer));
-            past = Some(Past {
-                reader: opened.reader,
-                repeat_failures: journal.repeat_failures,
-                replay: journal.replay,
-            });
-        }
+            journal::open(journal, journal::Job { task: W::NAME, first })
+        });
+        Self::resume((first, items), call, map, settings, opened.transpose()?)
+    }
+
+    /// Starts with what an earlier run has done.
+    fn resume(
+        (first, items): (Option<Item<W>>, Items<'a, W>),
+        call: Call<W>,
+        map: Map<W, T>,
+        settings: Settings,
+        opened: Option<Opened>,
+    ) -> Result<Self, Error> {
+        let (index, writer, reader) = match opened {
+            Some(Opened { index, writer, reader }) => (index, Some(writer), Some(reader)),
+            None => (Index::new(), None, None),
+        };
+        let past = reader.zip(settings.journal).map(|(reader, journal)| Past {
+            reader,
+            repeat_failures: journal.repeat_failures,
+            replay: journal.replay,
+        });
         let failures = settings.failures.as_deref().map(Failures::create).transpose()?;
         let cancelled = settings.cancel.as_ref().map(CancelToken::channel);
         let (jobs, queue) = unbounded();
@@ -110,6 +122,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
                 journal: writer,
                 progress: Progress::new(settings.total, settings.workers, Instant::now()),
                 on_budget: settings.on_budget,
+                stop_on: settings.stop_on,
                 keep_answers: settings.deduplicate,
                 cancel: settings.cancel,
                 stopped: AtomicBool::new(false),
@@ -547,3 +560,6 @@ fn id_problem(id: &str) -> Option<String> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

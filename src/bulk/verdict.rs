@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 use crate::cost::{Availability, BudgetRefusal};
 use crate::error::{Error, ErrorKind, Phase};
 
-/// What a run does when a [budget](crate::Budget) refuses an item.
+/// What a run does when a [budget](crate::Budget) refuses an item because its money is spent.
+///
+/// Money that calls in flight only hold refuses no item: the item waits until they end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnBudget {
@@ -94,6 +96,10 @@ fn refused(
 ) -> Verdict {
     let until = |at: SystemTime| at.duration_since(now).unwrap_or_default();
     match (on_budget, refusal.available) {
+        // Nothing but calls in flight is in the way: the money is held, not spent.
+        (_, Availability::OnceReleased { earliest, .. }) if earliest <= now => {
+            Verdict::Again(Again::Released { not_before: Duration::ZERO })
+        }
         (OnBudget::Stop, _) => Verdict::Stop,
         (OnBudget::Continue, _) => Verdict::Failed,
         // The others may fit.
@@ -139,6 +145,8 @@ mod tests {
     fn a_refusal_by_a_budget_follows_the_setting() {
         let (now, later) = (UNIX_EPOCH, UNIX_EPOCH + SECOND * 30);
         let released = Availability::OnceReleased { earliest: later, latest: None };
+        let held = Availability::OnceReleased { earliest: now, latest: None };
+        let waits_for_calls = Verdict::Again(Again::Released { not_before: Duration::ZERO });
         let after = |wait| Verdict::Again(Again::After(wait));
         use OnBudget::{Continue, Stop, Wait};
         for (on_budget, needed, available, expected) in [
@@ -147,6 +155,10 @@ mod tests {
             (Continue, 1, Availability::Never, Verdict::Failed),
             (Wait, 1, Availability::From(later), after(SECOND * 30)),
             (Wait, 1, Availability::From(UNIX_EPOCH), after(SHORTEST)),
+            (Stop, 1, held, waits_for_calls),
+            (Continue, 1, held, waits_for_calls),
+            (Stop, 1, released, Verdict::Stop),
+            (Continue, 1, released, Verdict::Failed),
             (Wait, 1, released, Verdict::Again(Again::Released { not_before: SECOND * 30 })),
             // The request alone is too large, and the others may fit.
             (Wait, 6, Availability::Never, Verdict::Failed),

@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 use super::dedupe::Answered;
 use super::pace::Round;
 use super::progress::{End, Progress};
+use super::settings::StopOn;
 use super::task::{Facts, Task, is_limited};
 use super::verdict::{Again, OnBudget, Verdict, verdict};
 use crate::cancel::CancelToken;
@@ -83,6 +84,7 @@ pub(super) struct Shared<W: Task, T> {
     pub(super) journal: Option<Writer>,
     pub(super) progress: Progress,
     pub(super) on_budget: OnBudget,
+    pub(super) stop_on: Option<StopOn>,
     /// Whether answers are kept for equal requests.
     pub(super) keep_answers: bool,
     /// The caller's token.
@@ -133,7 +135,11 @@ impl<W: Task, T> Shared<W, T> {
         // A wait for the client's own limits or budgets says nothing about the provider's.
         let is_own = error.phase() == Some(Phase::LimitWait) || error.budget().is_some();
         let limited = !is_own && (error.is_rate_limited() || is_limited(error.attempts()));
-        let (ended, fault) = match verdict(&error, self.on_budget, job.rounds, SystemTime::now()) {
+        let verdict = match &self.stop_on {
+            Some(stops) if stops(&error) => Verdict::Stop,
+            _ => verdict(&error, self.on_budget, job.rounds, SystemTime::now()),
+        };
+        let (ended, fault) = match verdict {
             Verdict::Again(again) => (Ended::Again(again), None),
             Verdict::Unfinished => (Ended::Unfinished(error), None),
             Verdict::Stop => (Ended::Stop(error), None),

@@ -18,8 +18,10 @@ mod scan;
 mod settings;
 mod writer;
 
-pub(crate) use file::{Job, Reader, for_the_user_alone, open};
+pub(crate) use file::{Job, Opened, Reader, for_the_user_alone, open};
 pub(crate) use index::{Entered, Index};
 pub(crate) use line::{answered, failed};
 pub use settings::{Flush, Journal};
+#[cfg(test)]
+pub(crate) use writer::Sink;
 pub(crate) use writer::Writer;

@@ -47,7 +47,7 @@ struct Lines {
 }
 
 impl Writer {
-    pub(super) fn new(
+    pub(crate) fn new(
         path: PathBuf,
         sink: Box<dyn Sink>,
         length: u64,

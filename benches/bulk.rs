@@ -1,0 +1,107 @@
+//! Measures what a bulk run costs by itself. In `benches/`:
+//!
+//! ```text
+//! cargo bench --bench bulk
+//! ```
+//!
+//! It prints the time per item, with and without a journal, the memory of a run with 100,000 and
+//! with a million items, and how near 256 workers come to the ideal where each call takes 200 ms.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tollgate::internals::run_bulk;
+use tollgate::testing::{Loopback, Reply};
+use tollgate::{ChatRequest, ChatResponse, Client, PoolConfig};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // `cargo bench -- --test` only checks that it works.
+    let is_test = std::env::args().any(|word| word == "--test");
+    let scale = if is_test { 1_000 } else { 1 };
+    let server = Loopback::start()?;
+    server.record_requests(false);
+    server.default_reply(Reply::text("A teapot, made of clay.").usage(20, 8));
+    let answer = client(&server, 1)?.chat("Describe a teapot.")?;
+
+    let journal = std::env::temp_dir().join(format!("tollgate-bench-{}", std::process::id()));
+    for workers in [1, 8, 64] {
+        let plain = per_item(200_000 / scale, workers, &answer, None)?;
+        let kept = per_item(200_000 / scale, workers, &answer, Some(&journal))?;
+        println!("{workers:>3} workers: {plain}, with a journal {kept}");
+    }
+
+    for items in [100_000 / scale, 1_000_000 / scale] {
+        let before = resident();
+        run_bulk(items, 64, &answer, Duration::ZERO, None)?;
+        println!("{items} items: {before} KiB resident before, {} KiB after", resident());
+    }
+
+    let (workers, delay, rounds) = (256, Duration::from_millis(200), 20 / scale.min(20));
+    let items = workers * rounds;
+    let ideal = delay * u32::try_from(rounds)?;
+    let begun = Instant::now();
+    run_bulk(items, usize::try_from(workers)?, &answer, delay, None)?;
+    share("256 workers, calls that sleep 200 ms", ideal, begun.elapsed());
+
+    server.default_reply(Reply::text("A teapot, made of clay.").usage(20, 8).delay(delay));
+    let client = client(&server, usize::try_from(workers)?)?;
+    client.warm_up(usize::try_from(workers)?)?;
+    let requests = (0..items).map(|id| (id, ChatRequest::from("Describe a teapot.")));
+    let begun = Instant::now();
+    let run = client.bulk().workers(usize::try_from(workers)?).chat(requests)?;
+    assert!(run.map(|(_, result)| result).all(|result| result.is_ok()));
+    share("256 workers, a server that takes 200 ms", ideal, begun.elapsed());
+    Ok(())
+}
+
+fn client(server: &Loopback, connections: usize) -> Result<Client, tollgate::Error> {
+    Client::builder()
+        .model("openai/gpt-4o-mini")
+        .api_key("test")
+        .base_url(server.base_url("openai"))
+        .pool(PoolConfig {
+            max_size: connections,
+            max_per_origin: connections,
+            ..PoolConfig::default()
+        })
+        .build()
+}
+
+/// The wall time and the processor time per item.
+fn per_item(
+    items: u64,
+    workers: usize,
+    answer: &ChatResponse,
+    journal: Option<&Path>,
+) -> Result<String, Box<dyn Error>> {
+    let (begun, before) = (Instant::now(), processor());
+    assert_eq!(run_bulk(items, workers, answer, Duration::ZERO, journal)?, items);
+    let (wall, used) = (begun.elapsed(), processor() - before);
+    if let Some(journal) = journal {
+        fs::remove_file(journal)?;
+    }
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / items as f64;
+    Ok(format!("{:.2} µs wall, {:.2} µs of processor per item", each(wall), each(used)))
+}
+
+/// The processor time of this process so far (proc_pid_stat(5): utime and stime, in ticks of 10 ms).
+fn processor() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+    let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// The resident memory of this process, in KiB.
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}
+
+fn share(what: &str, ideal: Duration, took: Duration) {
+    let share = ideal.as_secs_f64() / took.as_secs_f64() * 100.0;
+    println!("{what}: {took:.3?} for an ideal of {ideal:.3?}, {share:.1} %");
+}
