@@ -206,7 +206,9 @@ fn a_run_waits_for_money_that_calls_hold() {
     let client = paid(&server, Budget::total(Money::cents(4)), 10);
     for on_budget in [OnBudget::Stop, OnBudget::Wait, OnBudget::Continue] {
         let run = client.bulk().on_budget(on_budget).workers(8).chat(items(30)).unwrap();
-        assert!(run.map(|(_, result)| result).all(|result| result.is_ok()));
+        for (id, result) in run {
+            assert!(result.is_ok(), "{on_budget:?}, {id}: {}", result.unwrap_err());
+        }
     }
     assert_eq!(server.request_count(), 90);
 }

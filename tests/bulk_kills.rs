@@ -6,18 +6,19 @@
 mod support;
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Deserialize;
 use support::{KEY, loopback};
 use tollgate::bulk::{Journal, OnBudget};
 use tollgate::testing::{Loopback, Reply};
-use tollgate::{ChatRequest, Client, PoolConfig, RetryConfig};
+use tollgate::{ChatRequest, Client, PoolConfig, RetryConfig, Usage};
 
 const TOKENS: u64 = 25;
 
@@ -124,19 +125,19 @@ fn killed_runs_finish_every_item_once() {
     }
     // Failures are repeated until none is left.
     let mut runs = 0;
-    let (lines, answers) = loop {
+    let books = loop {
         assert!(start(&server, &journal).wait().unwrap().success());
         runs += 1;
-        let read = read(&journal);
-        if read.1.len() as u64 == size.items {
-            break read;
+        let books = read(&journal);
+        if books.answers.len() as u64 == size.items {
+            break books;
         }
         assert!(runs < 20, "{} items have no answer after {runs} runs", size.items);
     };
 
-    let ids: BTreeSet<u64> = answers.keys().map(|id| id.parse().unwrap()).collect();
+    let ids: BTreeSet<u64> = books.answers.keys().map(|id| id.parse().unwrap()).collect();
     assert!(ids.into_iter().eq(0..size.items), "every id has an answer");
-    assert!(answers.values().all(|count| *count == 1), "and exactly one");
+    assert!(books.answers.values().all(|count| *count == 1), "and exactly one");
     let served = answered.load(Ordering::SeqCst);
     let in_flight = size.kills * size.workers;
     assert!(
@@ -145,9 +146,7 @@ fn killed_runs_finish_every_item_once() {
         size.items
     );
     // The books: what the journal adds up to is what the server served, without what died on the way.
-    let tokens: u64 =
-        lines.iter().filter_map(|line| line["answer"]["usage"]["total_tokens"].as_u64()).sum();
-    assert_eq!(tokens, size.items * TOKENS);
+    assert_eq!(books.tokens, size.items * TOKENS);
     eprintln!(
         "{} items, {} workers, {} kills, {runs} runs to the end: {} requests, {served} answers \
          served, {} lines",
@@ -155,19 +154,38 @@ fn killed_runs_finish_every_item_once() {
         size.workers,
         size.kills,
         server.request_count(),
-        lines.len()
+        books.lines
     );
     let _ = fs::remove_dir_all(&folder);
 }
 
-/// The journal's lines, and how many answers each id has.
-fn read(journal: &Path) -> (Vec<Value>, HashMap<String, u32>) {
-    let text = fs::read_to_string(journal).unwrap();
-    let lines: Vec<Value> =
-        text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
-    let mut answers = HashMap::new();
-    for line in lines.iter().filter(|line| line["answer"].is_object()) {
-        *answers.entry(line["id"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+/// What a journal adds up to.
+#[derive(Debug, Default)]
+struct Books {
+    lines: u64,
+    tokens: u64,
+    /// How many answers each id has.
+    answers: HashMap<String, u32>,
+}
+
+fn read(journal: &Path) -> Books {
+    #[derive(Deserialize)]
+    struct Line {
+        id: String,
+        answer: Option<Answer>,
     }
-    (lines, answers)
+    #[derive(Deserialize)]
+    struct Answer {
+        usage: Usage,
+    }
+    let mut books = Books::default();
+    for line in BufReader::new(File::open(journal).unwrap()).lines().skip(1) {
+        let line: Line = serde_json::from_str(&line.unwrap()).unwrap();
+        books.lines += 1;
+        if let Some(answer) = line.answer {
+            books.tokens += answer.usage.total_tokens;
+            *books.answers.entry(line.id).or_insert(0) += 1;
+        }
+    }
+    books
 }

@@ -58,6 +58,11 @@ impl<J, R> Core<J, R> {
     /// Takes an item back that no worker has begun.
     pub(super) fn recall(&mut self, item: J) {
         self.sent -= 1;
+        self.put_back(item);
+    }
+
+    /// Keeps an item that a worker gave back without beginning it.
+    pub(super) fn put_back(&mut self, item: J) {
         self.recalled.push_back(item);
     }
 

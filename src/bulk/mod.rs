@@ -7,7 +7,8 @@
 //! ```text
 //! settings   Bulk: the settings, and how a run starts
 //! run        Run: the iterator that the program sees
-//! shell      the threads, channels and files around the core
+//! shell      the channels and files around the core
+//! threads    the workers' threads
 //! core       which item is sent next, and which result is yielded
 //!   window     the look-ahead and the order
 //!   pace       fewer calls after a rate limit, slowly more again
@@ -37,6 +38,7 @@ mod run;
 mod settings;
 mod shell;
 mod task;
+mod threads;
 mod verdict;
 mod window;
 mod worker;

@@ -1,28 +1,29 @@
-//! The threads, channels and files around the core of a run.
+//! The channels and files around the core of a run.
 
-use crossbeam_channel::{Receiver, Sender, at, never, select, unbounded};
+mod intake;
+#[cfg(test)]
+mod tests;
+
+use crossbeam_channel::{Receiver, at, never, select};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use super::core::Core;
-use super::dedupe::{Answered, Duplicates, Found};
+use super::dedupe::{Answered, Duplicates};
 use super::failures::Failures;
-use super::pace::Round;
 use super::progress::{End, Progress, Status};
 use super::run::Runner;
 use super::settings::{OnCancel, Settings};
 use super::task::Task;
+use super::threads::Workers;
 use super::worker::{Call, Ended, Job, Map, Outcome, Report, Shared, Work};
 use crate::cancel::{CancelToken, Listening};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::fingerprint::Fingerprint;
-use crate::journal::{self, Entered, Index, Opened, Reader};
-
-/// The longest id, in bytes.
-const LONGEST_ID: usize = 1_024;
+use crate::journal::{self, Index, Opened};
+use intake::Past;
 
 type Item<W> = (String, <W as Task>::Request);
 type Items<'a, W> = Box<dyn Iterator<Item = Item<W>> + 'a>;
@@ -51,24 +52,6 @@ pub(super) struct Shell<'a, W: Task, T: Send + 'static> {
     /// What went wrong with a file. It ends the run.
     fault: Option<Error>,
     ended: bool,
-}
-
-/// What earlier runs have done.
-struct Past {
-    reader: Reader,
-    repeat_failures: bool,
-    replay: bool,
-}
-
-/// The threads of a run, and the ways to and from them.
-struct Workers<W: Task, T: Send + 'static> {
-    most: usize,
-    threads: Vec<JoinHandle<()>>,
-    /// Where jobs go; `None` once no more will come.
-    jobs: Option<Sender<Job<W>>>,
-    queue: Receiver<Job<W>>,
-    report: Sender<Report<W, T>>,
-    reports: Receiver<Report<W, T>>,
 }
 
 impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
@@ -106,8 +89,6 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         });
         let failures = settings.failures.as_deref().map(Failures::create).transpose()?;
         let cancelled = settings.cancel.as_ref().map(CancelToken::channel);
-        let (jobs, queue) = unbounded();
-        let (report, reports) = unbounded();
         Ok(Self {
             items: first.is_some().then_some(items),
             first,
@@ -130,14 +111,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             cancelled,
             on_cancel: settings.on_cancel,
             in_flight: CancelToken::new(),
-            workers: Workers {
-                most: settings.workers,
-                threads: Vec::new(),
-                jobs: Some(jobs),
-                queue,
-                report,
-                reports,
-            },
+            workers: Workers::new(settings.workers),
             stopped: None,
             fault: None,
             ended: false,
@@ -181,103 +155,6 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         self.shared.progress.update(|counts| counts.shape(waiting, limit));
     }
 
-    /// Decides what becomes of an item that was just read.
-    fn read(&mut self, (id, request): Item<W>) {
-        self.shared.progress.update(|counts| counts.read());
-        if let Some(problem) = id_problem(&id) {
-            return self.refuse(id, request, problem);
-        }
-        let has_print = self.past.is_some() || self.duplicates.is_some();
-        let print = has_print.then(|| W::fingerprint(&request));
-        match self.index.enter(&id, print) {
-            Entered::New => self.begin(id, request, print, Work::Call),
-            Entered::Duplicate => {
-                let problem = format!(
-                    "the id {id:?} occurs twice; the second item is not sent, because every item \
-                     needs an id of its own"
-                );
-                self.refuse(id, request, problem);
-            }
-            Entered::Known { failed, same_request, offset } => {
-                self.known(id, request, print, (failed, same_request, offset));
-            }
-        }
-    }
-
-    /// Decides what becomes of an item that the journal has.
-    fn known(
-        &mut self,
-        id: String,
-        request: W::Request,
-        print: Option<Fingerprint>,
-        (failed, same_request, offset): (bool, bool, u64),
-    ) {
-        let Some(past) = &mut self.past else { return };
-        if failed && past.repeat_failures {
-            return self.begin(id, request, print, Work::Call);
-        }
-        if !same_request {
-            let error = Error::new(
-                ErrorKind::Configuration,
-                format!(
-                    "the journal has another request for the id {id:?}, so it belongs to another \
-                     job, or the input has changed; use another journal"
-                ),
-            );
-            self.fail_run(error.clone());
-            return self.leave(id, error);
-        }
-        if failed {
-            match past.reader.failure(offset) {
-                Ok(error) => {
-                    self.shared.progress.update(|counts| counts.skipped(End::Failed));
-                    self.keep_failure(&id, &error, &request);
-                    if self.past.as_ref().is_some_and(|past| past.replay) {
-                        let number = self.core.add();
-                        self.core.finish(number, (id, Err(error)));
-                    }
-                }
-                Err(fault) => {
-                    self.fail_run(fault.clone());
-                    self.leave(id, fault);
-                }
-            }
-        } else if past.replay {
-            match past.reader.answer(offset) {
-                Ok(answer) => self.begin(id, request, print, Work::Replay(Box::new(answer))),
-                Err(fault) => {
-                    self.fail_run(fault.clone());
-                    self.leave(id, fault);
-                }
-            }
-        } else {
-            self.shared.progress.update(|counts| counts.skipped(End::Answered));
-        }
-    }
-
-    /// Begins an item.
-    fn begin(
-        &mut self,
-        id: String,
-        mut request: W::Request,
-        print: Option<Fingerprint>,
-        work: Work<W::Answer>,
-    ) {
-        W::token(&mut request).get_or_insert_with(|| self.in_flight.clone());
-        let number = self.core.add();
-        let mut job = Job { number, id, request, print, work, rounds: 0, round: Round::default() };
-        if let (Some(duplicates), Some(print), Work::Call) =
-            (&mut self.duplicates, print, &job.work)
-        {
-            job = match duplicates.find(print, job) {
-                Found::First(job) => job,
-                Found::Waits => return,
-                Found::Answered(job, answer) => Job { work: Work::Same(answer), ..job },
-            };
-        }
-        self.send(job);
-    }
-
     /// Gives an item to the workers, and starts one if all are busy.
     fn send(&mut self, mut job: Job<W>) {
         job.round = self.core.send();
@@ -286,10 +163,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             self.fail_run(error.clone());
             return self.unfinished(job, error);
         }
-        if let Some(jobs) = &self.workers.jobs {
-            // This run holds a receiver, so it cannot fail.
-            let _ = jobs.send(job);
-        }
+        self.workers.send(job);
     }
 
     /// Takes an item back from a worker.
@@ -298,19 +172,20 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         let now = Instant::now();
         self.core.returned(job.round, limited, now);
         while self.core.has_too_many() {
-            let Ok(early) = self.workers.queue.try_recv() else { break };
+            let Some(early) = self.workers.recall() else { break };
             self.core.recall(early);
         }
         match ended {
             Ended::Done(result, answer) => self.done(job, result, answer),
-            Ended::Again(again) if self.stopped.is_none() => {
-                job.rounds += 1;
+            Ended::Again { again, is_own } if self.stopped.is_none() => {
+                job.rounds += u32::from(!is_own);
                 self.core.hold(job, again, now);
             }
-            Ended::Again(_) | Ended::NotSent => {
-                let error = self.stopped.clone().unwrap_or_else(Error::cancelled);
-                self.unfinished(job, error);
-            }
+            Ended::Again { .. } | Ended::NotSent => match self.stopped.clone() {
+                Some(error) => self.unfinished(job, error),
+                // The report that says why is on its way.
+                None => self.core.put_back(job),
+            },
             Ended::Unfinished(error) => self.unfinished(job, error),
             Ended::Stop(error) => {
                 self.stop(error.clone());
@@ -348,8 +223,8 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
 
     /// The items that wait for the same answer as this one.
     fn equal(&mut self, job: &Job<W>, answer: Option<Answered<W::Answer>>) -> Vec<Job<W>> {
-        match (&mut self.duplicates, job.print, &job.work) {
-            (Some(duplicates), Some(print), Work::Call) => duplicates.ended(print, answer),
+        match (&mut self.duplicates, job.print) {
+            (Some(duplicates), Some(print)) if job.leads => duplicates.ended(print, answer),
             _ => Vec::new(),
         }
     }
@@ -369,14 +244,6 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             });
             self.core.finish(job.number, (job.id, Err(error.clone())));
         }
-    }
-
-    /// Refuses an item for its id. The journal has no line for it, because lines go by id.
-    fn refuse(&mut self, id: String, request: W::Request, problem: String) {
-        let (number, print) = (self.core.add(), None);
-        let (work, round) = (Work::Call, Round::default());
-        let job = Job { number, id, request, print, work, rounds: 0, round };
-        self.fail(job, Error::invalid_request(problem));
     }
 
     /// Leaves an item undone that has no job.
@@ -423,7 +290,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         self.shared.stopped.store(true, Ordering::Relaxed);
         (self.items, self.first) = (None, None);
         let error = self.stopped.get_or_insert(error).clone();
-        while let Ok(job) = self.workers.queue.try_recv() {
+        while let Some(job) = self.workers.recall() {
             self.core.unsend();
             self.unfinished(job, error.clone());
         }
@@ -486,43 +353,8 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         self.shared.stopped.store(true, Ordering::Relaxed);
         (self.items, self.first) = (None, None);
         self.in_flight.cancel();
-        while self.workers.queue.try_recv().is_ok() {}
+        while self.workers.recall().is_some() {}
         self.end();
-    }
-}
-
-impl<W: Task, T: Send + 'static> Workers<W, T> {
-    /// Starts a worker if there are fewer than jobs.
-    fn start(&mut self, jobs: usize, shared: &Arc<Shared<W, T>>) -> Result<(), Error> {
-        if self.threads.len() >= self.most.min(jobs) {
-            return Ok(());
-        }
-        let (queue, report, shared) = (self.queue.clone(), self.report.clone(), Arc::clone(shared));
-        let work = move || {
-            for job in queue {
-                if report.send(shared.work(job)).is_err() {
-                    return;
-                }
-            }
-        };
-        match thread::Builder::new().name("tollgate-bulk".to_owned()).spawn(work) {
-            Ok(thread) => self.threads.push(thread),
-            // Those that run do its work.
-            Err(_) if !self.threads.is_empty() => {}
-            Err(cause) => {
-                let message = format!("no thread can be started: {cause}");
-                return Err(Error::new(ErrorKind::Configuration, message).with_source(cause));
-            }
-        }
-        Ok(())
-    }
-
-    fn join(&mut self) {
-        self.jobs = None;
-        for thread in self.threads.drain(..) {
-            // A worker catches the panics of its work.
-            let _ = thread.join();
-        }
     }
 }
 
@@ -549,17 +381,3 @@ impl<W: Task, T: Send + 'static> Runner<T> for Shell<'_, W, T> {
         }
     }
 }
-
-/// Why an id cannot be used.
-fn id_problem(id: &str) -> Option<String> {
-    match id.len() {
-        0 => Some("the id is empty; every item needs an id of its own".to_owned()),
-        ..=LONGEST_ID => None,
-        length => Some(format!(
-            "the id has {length} bytes, but at most {LONGEST_ID} are allowed; use a shorter one"
-        )),
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -96,6 +96,8 @@ fn refused(
 ) -> Verdict {
     let until = |at: SystemTime| at.duration_since(now).unwrap_or_default();
     match (on_budget, refusal.available) {
+        // A call ended right after the refusal and released enough.
+        (_, Availability::From(at)) if at <= now => Verdict::Again(Again::After(SHORTEST)),
         // Nothing but calls in flight is in the way: the money is held, not spent.
         (_, Availability::OnceReleased { earliest, .. }) if earliest <= now => {
             Verdict::Again(Again::Released { not_before: Duration::ZERO })
@@ -105,7 +107,7 @@ fn refused(
         // The others may fit.
         (_, Availability::Never) if refusal.needed > refusal.limit => Verdict::Failed,
         (_, Availability::Never) => Verdict::Stop,
-        (_, Availability::From(at)) => Verdict::Again(Again::After(until(at).max(SHORTEST))),
+        (_, Availability::From(at)) => Verdict::Again(Again::After(until(at))),
         (_, Availability::OnceReleased { earliest, .. }) => {
             Verdict::Again(Again::Released { not_before: until(earliest) })
         }
@@ -155,6 +157,8 @@ mod tests {
             (Continue, 1, Availability::Never, Verdict::Failed),
             (Wait, 1, Availability::From(later), after(SECOND * 30)),
             (Wait, 1, Availability::From(UNIX_EPOCH), after(SHORTEST)),
+            (Stop, 1, Availability::From(now), after(SHORTEST)),
+            (Continue, 1, Availability::From(now), after(SHORTEST)),
             (Stop, 1, held, waits_for_calls),
             (Continue, 1, held, waits_for_calls),
             (Stop, 1, released, Verdict::Stop),

@@ -29,7 +29,9 @@ pub(super) struct Job<W: Task> {
     /// The request's fingerprint, if a journal or deduplication needs it.
     pub(super) print: Option<Fingerprint>,
     pub(super) work: Work<W::Answer>,
-    /// How often it was sent again.
+    /// Whether equal items may wait for its result.
+    pub(super) leads: bool,
+    /// How often it was sent again, not counting waits for the client's own limits and budgets.
     pub(super) rounds: u32,
     pub(super) round: Round,
 }
@@ -68,7 +70,11 @@ impl<A, T> From<Ended<A, T>> for Outcome<A, T> {
 pub(super) enum Ended<A, T> {
     /// It has a result. The answer is kept if equal requests get it too.
     Done(Result<T, Error>, Option<Arc<A>>),
-    Again(Again),
+    Again {
+        again: Again,
+        /// Whether it waits for the client's own limits or budgets.
+        is_own: bool,
+    },
     /// It was not sent, because the run has stopped.
     NotSent,
     Unfinished(Error),
@@ -115,7 +121,12 @@ impl<W: Task, T> Shared<W, T> {
                 Ended::Done(result, None).into()
             }
         }));
-        Report { job, outcome: outcome.unwrap_or_else(|panic| Ended::Panicked(panic).into()) }
+        let outcome = outcome.unwrap_or_else(|panic| Ended::Panicked(panic).into());
+        if matches!(outcome.ended, Ended::Stop(_)) || outcome.fault.is_some() {
+            // The other workers need not wait for the program to read the report.
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        Report { job, outcome }
     }
 
     fn has_stopped(&self) -> bool {
@@ -140,7 +151,7 @@ impl<W: Task, T> Shared<W, T> {
             _ => verdict(&error, self.on_budget, job.rounds, SystemTime::now()),
         };
         let (ended, fault) = match verdict {
-            Verdict::Again(again) => (Ended::Again(again), None),
+            Verdict::Again(again) => (Ended::Again { again, is_own }, None),
             Verdict::Unfinished => (Ended::Unfinished(error), None),
             Verdict::Stop => (Ended::Stop(error), None),
             Verdict::Failed => {

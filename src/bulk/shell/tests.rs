@@ -38,7 +38,7 @@ impl Sink for Disk {
 
 fn response() -> ChatResponse {
     serde_json::from_str(
-        r#"{"message": {"role": "assistant", "content": "x"}, "finish_reason": "stop",
+        r#"{"message": {"role": "assistant", "content": []}, "finish_reason": "stop",
             "usage": {}, "model": "m", "provider": "openai", "rate_limit": {},
             "latency": {"secs": 0, "nanos": 0}, "raw": "the body"}"#,
     )
@@ -107,4 +107,24 @@ fn an_item_carries_the_fault_even_if_all_others_have_an_answer() {
         std::iter::from_fn(|| run.next()).map(|(id, result)| (id, result.is_ok())).collect();
     assert_eq!(results, [("0".to_owned(), true), ("1".to_owned(), false)]);
     let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn equal_requests_are_sent_once_however_far_apart() {
+    for (workers, look_ahead) in [(1, 1), (3, 5), (4, 100)] {
+        let calls = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&calls);
+        let call: Call<Chats> = Box::new(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok(response())
+        });
+        let texts = ["a", "b", "c"];
+        let items: Items<'_, Chats> =
+            Box::new((0..60).map(|id| (id.to_string(), ChatRequest::from(texts[id % 3]))));
+        let settings = Settings { workers, look_ahead, deduplicate: true, ..Settings::default() };
+        let mut run: Shell<'_, Chats, ChatResponse> =
+            Shell::start(items, call, Box::new(Ok), settings).unwrap();
+        let answered = std::iter::from_fn(|| run.next()).filter(|(_, result)| result.is_ok());
+        assert_eq!((answered.count(), calls.load(Ordering::SeqCst)), (60, 3));
+    }
 }

@@ -1,0 +1,140 @@
+//! What becomes of an item that was just read: it is sent, skipped, replayed or refused.
+
+use super::{Item, Shell};
+use crate::bulk::dedupe::Found;
+use crate::bulk::pace::Round;
+use crate::bulk::progress::End;
+use crate::bulk::task::Task;
+use crate::bulk::worker::{Job, Work};
+use crate::error::{Error, ErrorKind};
+use crate::fingerprint::Fingerprint;
+use crate::journal::{Entered, Reader};
+
+/// The longest id, in bytes.
+const LONGEST_ID: usize = 1_024;
+
+/// What earlier runs have done.
+pub(super) struct Past {
+    pub(super) reader: Reader,
+    pub(super) repeat_failures: bool,
+    pub(super) replay: bool,
+}
+
+impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
+    /// Decides what becomes of an item that was just read.
+    pub(super) fn read(&mut self, (id, request): Item<W>) {
+        self.shared.progress.update(|counts| counts.read());
+        if let Some(problem) = id_problem(&id) {
+            return self.refuse(id, request, problem);
+        }
+        let has_print = self.past.is_some() || self.duplicates.is_some();
+        let print = has_print.then(|| W::fingerprint(&request));
+        match self.index.enter(&id, print) {
+            Entered::New => self.begin(id, request, print, Work::Call),
+            Entered::Duplicate => {
+                let problem = format!(
+                    "the id {id:?} occurs twice; the second item is not sent, because every item \
+                     needs an id of its own"
+                );
+                self.refuse(id, request, problem);
+            }
+            Entered::Known { failed, same_request, offset } => {
+                self.known(id, request, print, (failed, same_request, offset));
+            }
+        }
+    }
+
+    /// Decides what becomes of an item that the journal has.
+    fn known(
+        &mut self,
+        id: String,
+        request: W::Request,
+        print: Option<Fingerprint>,
+        (failed, same_request, offset): (bool, bool, u64),
+    ) {
+        let Some(past) = &mut self.past else { return };
+        if failed && past.repeat_failures {
+            return self.begin(id, request, print, Work::Call);
+        }
+        if !same_request {
+            let error = Error::new(
+                ErrorKind::Configuration,
+                format!(
+                    "the journal has another request for the id {id:?}, so it belongs to another \
+                     job, or the input has changed; use another journal"
+                ),
+            );
+            self.fail_run(error.clone());
+            return self.leave(id, error);
+        }
+        if failed {
+            match past.reader.failure(offset) {
+                Ok(error) => {
+                    self.shared.progress.update(|counts| counts.skipped(End::Failed));
+                    self.keep_failure(&id, &error, &request);
+                    if self.past.as_ref().is_some_and(|past| past.replay) {
+                        let number = self.core.add();
+                        self.core.finish(number, (id, Err(error)));
+                    }
+                }
+                Err(fault) => {
+                    self.fail_run(fault.clone());
+                    self.leave(id, fault);
+                }
+            }
+        } else if past.replay {
+            match past.reader.answer(offset) {
+                Ok(answer) => self.begin(id, request, print, Work::Replay(Box::new(answer))),
+                Err(fault) => {
+                    self.fail_run(fault.clone());
+                    self.leave(id, fault);
+                }
+            }
+        } else {
+            self.shared.progress.update(|counts| counts.skipped(End::Answered));
+        }
+    }
+
+    /// Begins an item.
+    fn begin(
+        &mut self,
+        id: String,
+        mut request: W::Request,
+        print: Option<Fingerprint>,
+        work: Work<W::Answer>,
+    ) {
+        W::token(&mut request).get_or_insert_with(|| self.in_flight.clone());
+        let number = self.core.add();
+        let (leads, rounds, round) = (false, 0, Round::default());
+        let mut job = Job { number, id, request, print, work, leads, rounds, round };
+        if let (Some(duplicates), Some(print), Work::Call) =
+            (&mut self.duplicates, print, &job.work)
+        {
+            job = match duplicates.find(print, job) {
+                Found::First(job) => Job { leads: true, ..job },
+                Found::Waits => return,
+                Found::Answered(job, answer) => Job { work: Work::Same(answer), ..job },
+            };
+        }
+        self.send(job);
+    }
+
+    /// Refuses an item for its id. The journal has no line for it, because lines go by id.
+    fn refuse(&mut self, id: String, request: W::Request, problem: String) {
+        let (number, print) = (self.core.add(), None);
+        let (work, leads, rounds, round) = (Work::Call, false, 0, Round::default());
+        let job = Job { number, id, request, print, work, leads, rounds, round };
+        self.fail(job, Error::invalid_request(problem));
+    }
+}
+
+/// Why an id cannot be used.
+fn id_problem(id: &str) -> Option<String> {
+    match id.len() {
+        0 => Some("the id is empty; every item needs an id of its own".to_owned()),
+        ..=LONGEST_ID => None,
+        length => Some(format!(
+            "the id has {length} bytes, but at most {LONGEST_ID} are allowed; use a shorter one"
+        )),
+    }
+}
