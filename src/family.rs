@@ -221,7 +221,7 @@ const FAMILIES: &[Family] = &[
     }),
     family(&["gemma-*"], |it| it.system_instruction = false),
     family(&["gpt-4*", "chatgpt-4o*", "o1*", "o3*", "o4*", "computer-use*", "codex-mini*"], |it| {
-        it.images = ImageRule::Capped
+        it.images = ImageRule::Capped;
     }),
     family(&["gpt-4#*", "o1#*", "o3#*", "o4#*"], |it| it.images = ImageRule::Other),
     family(&["gpt-5*"], |it| it.images = ImageRule::Capped).between("gpt-", (5, 0), (5, 6)),

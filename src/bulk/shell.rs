@@ -213,7 +213,9 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
                 (None, Err(error)) => {
                     let fault = self.shared.record_failure(&other, error);
                     self.fail(other, error.clone());
-                    fault.map(|fault| self.fail_run(fault));
+                    if let Some(fault) = fault {
+                        self.fail_run(fault);
+                    }
                 }
                 (None, Ok(_)) => {}
             }

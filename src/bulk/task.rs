@@ -196,7 +196,7 @@ mod tests {
             ChatRequest::from("Hello!").model("m"),
             ChatRequest::from("Hello").model("n"),
             request.clone().temperature(0.0),
-            request.clone().stop("x"),
+            request.stop("x"),
         ] {
             assert_ne!(Chats::fingerprint(&other), print, "{other:?}");
         }

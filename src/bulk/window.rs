@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn every_item_is_yielded_once_within_the_look_ahead() {
         for seed in 0..200 {
-            let (ahead, count) = (1 + seed as usize % 9, seed % 50);
+            let ahead = 1 + usize::try_from(seed % 9).expect("a small number");
+            let count = seed % 50;
             let everything: Vec<u64> = (0..count).collect();
             assert_eq!(simulate(true, ahead, count, seed), everything);
             let mut any_order = simulate(false, ahead, count, seed);

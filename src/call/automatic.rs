@@ -203,7 +203,7 @@ impl AutoRoute {
         let Selection { left_out, unreachable, .. } = &candidates.selection;
         let why = match (&left_out[..], &unreachable[..]) {
             ([], []) => "the catalogue is empty".to_owned(),
-            ([], [all @ ..]) => {
+            ([], all) => {
                 let ids: Vec<_> = all.iter().map(Provider::as_str).collect();
                 format!(
                     "the client has no key for any of these providers: {}; set the environment \

@@ -132,7 +132,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
 fn id_problem(id: &str) -> Option<String> {
     match id.len() {
         0 => Some("the id is empty; every item needs an id of its own".to_owned()),
-        ..=LONGEST_ID => None,
+        length if length <= LONGEST_ID => None,
         length => Some(format!(
             "the id has {length} bytes, but at most {LONGEST_ID} are allowed; use a shorter one"
         )),

@@ -31,7 +31,7 @@ pub(super) struct Known<'a> {
 /// What a request is charged.
 enum Owed {
     /// What its answer used.
-    Answer(Bill),
+    Answer(Box<Bill>),
     /// Nothing: no provider bills a request that failed, expired or was cancelled.
     Nothing,
     /// Unknown: the answer cannot be read.
@@ -109,7 +109,7 @@ impl Service {
         if known.part.endpoint == BatchEndpoint::Embeddings {
             return match self.embeddings(status, &body, known) {
                 Ok((embeddings, bill)) => {
-                    (BatchOutcome::Embedded(Box::new(embeddings)), Owed::Answer(bill))
+                    (BatchOutcome::Embedded(Box::new(embeddings)), Owed::Answer(Box::new(bill)))
                 }
                 Err(failure) => failed(failure),
             };
@@ -133,7 +133,7 @@ impl Service {
         // The batch is the tier.
         bill.forget_tier();
         response.raw = into_text(body);
-        (BatchOutcome::Answered(Box::new(response)), Owed::Answer(bill))
+        (BatchOutcome::Answered(Box::new(response)), Owed::Answer(Box::new(bill)))
     }
 
     fn embeddings(
@@ -207,7 +207,7 @@ impl Service {
         );
         if !batch.settled.mark(*place, *count) {
             return Ok(match owed {
-                Owed::Answer(bill) => costs.appraise(plan, bill),
+                Owed::Answer(bill) => costs.appraise(plan, *bill),
                 Owed::Nothing | Owed::Unknown => None,
             });
         }
@@ -221,7 +221,7 @@ impl Service {
         };
         let charge: Charge = costs.take_up(plan, parked, &batch.ledger)?;
         Ok(match owed {
-            Owed::Answer(bill) => charge.settle(bill),
+            Owed::Answer(bill) => charge.settle(*bill),
             Owed::Nothing => {
                 charge.release();
                 None

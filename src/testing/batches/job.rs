@@ -400,7 +400,7 @@ impl Job {
                     "ended_at": ended.then(|| rfc3339(at)),
                     "cancel_initiated_at": self.cancelled.then(|| rfc3339(at)),
                     // Another host: a client must not send its key there.
-                    "results_url": ended.then(|| "https://evil.example/results"),
+                    "results_url": ended.then_some("https://evil.example/results"),
                 })
             }
             Interface::Gemini => {

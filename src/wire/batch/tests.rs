@@ -159,7 +159,7 @@ fn ids_are_checked_by_the_providers_rule() {
         (BatchFormat::Anthropic, "é", false),
     ] {
         let checked = interface(format).ids().check(id);
-        assert_eq!(checked.is_ok(), fits, "{format} {:.20}", id);
+        assert_eq!(checked.is_ok(), fits, "{format} {id:.20}");
         if let Err(error) = checked {
             assert!(error.to_string().len() < 300, "{error}");
         }
