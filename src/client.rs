@@ -26,6 +26,7 @@ use crate::moderation::{Moderation, ModerationRequest};
 use crate::observed::ObservedCalls;
 use crate::provider::{self, Provider};
 use crate::raw::{RawRequest, RawResponse};
+use crate::replay::Replay;
 use crate::retry::Bucket;
 use crate::stream::ChatStream;
 use crate::tags::Tags;
@@ -369,14 +370,18 @@ impl Client {
     }
 
     /// Opens connections to the client's own provider before the first call, all at once, until
-    /// `connections` are idle or the pool is full. Returns how many it opened.
+    /// `connections` are idle or the pool is full. Returns how many it opened: none if the client
+    /// only [replays](ClientBuilder::replay).
     ///
     /// # Errors
     ///
     /// As for a call that cannot connect; connections that did open stay open.
     /// [`Configuration`](crate::ErrorKind::Configuration) if the client has no provider of its own.
     pub fn warm_up(&self, connections: usize) -> Result<usize, Error> {
-        let Caller { endpoints, transport, .. } = &*self.caller;
+        let Caller { endpoints, transport, settings: shared, .. } = &*self.caller;
+        if shared.replay.as_ref().is_some_and(Replay::is_offline) {
+            return Ok(0);
+        }
         let Some(Endpoint { settings, origin, .. }) = endpoints.own().map(|own| &**own) else {
             return Err(Error::new(
                 ErrorKind::Configuration,
@@ -415,8 +420,12 @@ impl ClientBuilder {
     /// Settings that depend on the provider are checked once there is one, and root certificates
     /// once everything else is right.
     pub fn build(self) -> Result<Client, Error> {
-        let Checked { settings, own, others, routes, limits } =
+        let Checked { mut settings, own, others, routes, limits } =
             self.check(&Environment::of_process())?;
+        if settings.replay.as_ref().is_some_and(Replay::is_offline) {
+            // Budgets still shape the requests, and no money that is spent elsewhere refuses them.
+            settings.costs = settings.costs.rehearsal();
+        }
         let transport = Transport::new(&transport::Settings {
             pool: &settings.pool,
             retry_stale: settings.pool.retry_stale && settings.retry.retry_ambiguous,

@@ -94,6 +94,11 @@ impl Secrets {
         }
     }
 
+    /// Adds the secrets of another list.
+    pub(crate) fn add_all(&mut self, others: &Self) {
+        others.secrets.iter().for_each(|secret| self.add(secret));
+    }
+
     /// Whether the text contains any secret.
     pub(crate) fn are_in(&self, text: &[u8]) -> bool {
         self.secrets.iter().any(|secret| find(text, secret.as_bytes()).is_some())

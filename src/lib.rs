@@ -39,6 +39,7 @@
 //! | make many calls, and resume after a stop | [`Client::bulk`], [`bulk`] | [bulk](guide::bulk) |
 //! | watch it run | [`Client::metrics`], [`Observer`] | [observability](guide::observability) |
 //! | test a program without a key | [`testing`](guide::testing), feature `testing` | [testing](guide::testing) |
+//! | record answers, and replay them without a key or a network | [`Replay`] | [replay](guide::replay) |
 //! | call from a build script or batch job | | [build scripts](guide::build_scripts) |
 //! | know where keys and prompts can show up | [`ApiKey`] | [security](guide::security) |
 //! | look up a setting and its default | [`ClientBuilder`] | [settings](guide::settings) |
@@ -63,6 +64,7 @@
 // Tests may; a library neither panics on input nor writes to the caller's terminal.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr))]
 
+mod answer_source;
 mod base64;
 pub mod batch;
 mod bounds;
@@ -101,6 +103,7 @@ mod path_segment;
 mod pool;
 pub mod provider;
 mod raw;
+pub mod replay;
 mod retry;
 pub mod route;
 mod routing;
@@ -125,6 +128,7 @@ mod usage;
 mod wildcard;
 mod wire;
 
+pub use answer_source::AnswerSource;
 #[doc(inline)]
 pub use batch::{Batch, BatchOutcome, BatchRequest, BatchResult, BatchState, BatchStatus};
 pub use call::{BatchResults, BatchSummary};
@@ -162,6 +166,8 @@ pub use moderation::{Moderation, ModerationRequest};
 pub use observe::Observer;
 pub use pool::{ClosedConnections, ConnectFailures, OriginStats, PoolStats};
 pub use raw::{RawRequest, RawResponse};
+#[doc(inline)]
+pub use replay::Replay;
 pub use retry::{Backoff, RetryBudget, RetryConfig, Sleeper};
 pub use stream::{ChatStream, NextEvent, Selected, TextDeltas, select};
 pub use throttle::{LimitLevel, LimitStatus};

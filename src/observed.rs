@@ -58,6 +58,8 @@ pub(crate) struct ObservedCall {
     in_flight: Option<InFlight>,
     /// What the metrics have of its answers so far.
     counted: Counted,
+    /// Whether a recording answers, so that nothing is spent.
+    replayed: bool,
     ended: bool,
 }
 
@@ -154,6 +156,7 @@ impl ObservedCalls {
             begun,
             in_flight: None,
             counted: Counted::default(),
+            replayed: false,
             ended: false,
         };
         watched.in_flight =
@@ -181,6 +184,11 @@ impl ObservedCall {
         self.model = Arc::clone(model);
         let recorder = self.watch.recorder.as_ref();
         self.in_flight = recorder.map(|recorder| recorder.begin(&self.target()));
+    }
+
+    /// From now on, the call costs nothing: a recording answers it.
+    pub(crate) fn replayed(&mut self) {
+        self.replayed = true;
     }
 
     /// Reports that another target is tried too, because the current one has been silent for so
@@ -275,7 +283,7 @@ impl ObservedCall {
             (None, None) => None,
         };
         let usage = answer.map_or_else(Usage::default, |answer| answer.usage);
-        let cost = answer.and_then(|answer| answer.cost);
+        let cost = answer.and_then(|answer| answer.cost).filter(|_| !self.replayed);
         let response_model = answer.map(|answer| answer.model);
         if let Some(in_flight) = self.in_flight.take() {
             in_flight.end(

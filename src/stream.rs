@@ -1,5 +1,6 @@
 //! A streamed response: its events while the model writes it.
 
+mod body;
 mod context;
 mod reader;
 mod select;
@@ -15,6 +16,7 @@ use std::vec;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, never};
 
+use crate::answer_source::AnswerSource;
 use crate::cancel::CancelToken;
 use crate::chat::{ChatResponse, Provider, StreamEvent};
 use crate::cost::Charge;
@@ -25,6 +27,7 @@ use crate::routing::{LazyTrace, Ticket};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoder};
+pub(crate) use body::StreamBody;
 use context::StreamContext;
 use reader::{BATCHES, Batch, ReaderError};
 pub use select::{Selected, select};
@@ -88,11 +91,13 @@ pub enum NextEvent {
 
 impl ChatStream {
     /// The stream of a call to `model` that started at `begun`.
+    #[expect(clippy::too_many_arguments)]
     pub(crate) fn new(
         tried: Tried<(StartedStream, Charge)>,
         provider: Provider,
         model: String,
         routed: Option<(LazyTrace, Ticket)>,
+        answer_source: AnswerSource,
         cancel: Option<CancelToken>,
         begun: Instant,
         watched: ObservedCall,
@@ -110,6 +115,7 @@ impl ChatStream {
         let context = StreamContext {
             provider,
             model,
+            answer_source,
             secrets: Arc::clone(&reader.source.secrets),
             request_id: wire::request_id(reply, &reader.source.secrets),
             rate_limit: wire::rate_limit(reply, SystemTime::now()),
@@ -211,6 +217,11 @@ impl ChatStream {
     /// its error is included.
     pub fn attempts(&self) -> &[Attempt] {
         &self.context.attempts
+    }
+
+    /// Whether the provider answers, or a [recording](crate::Replay) does.
+    pub fn source(&self) -> AnswerSource {
+        self.context.answer_source
     }
 
     /// The provider's request id; quote it when you contact its support.

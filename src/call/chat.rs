@@ -323,17 +323,15 @@ fn open(
     signature: &Signature,
     meter: Meter,
 ) -> Result<Source, Error> {
-    let OngoingAttempt { caller, prepared, limits, retries, second } = attempt;
+    let OngoingAttempt { caller, prepared, limits, .. } = *attempt;
     let endpoint = &prepared.target.endpoint;
     let secrets = &signature.secrets;
     let limit = limits.attempt();
     let bounds = limits.bounds(limit);
     let stop = CancelToken::new();
     let watch = Arc::new(Watch::new(&bounds, Some(stop.clone())));
-    let outgoing = prepared.outgoing(*retries, limits.idempotency_key.as_ref(), signature);
     let first = limits.first_token;
-    let opened =
-        caller.transport.open_stream(&endpoint.origin, outgoing, &bounds, first, &watch, second);
+    let opened = attempt.open_stream(signature, &bounds, first, &watch, &stop);
     // The transport starts the limit for the first event when it sends the request.
     let begin = match first {
         Some(value) if watch.deadline().is_before(limit.deadline) => {

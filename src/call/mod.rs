@@ -21,6 +21,7 @@ mod operation;
 mod prepared;
 mod raw;
 mod reach;
+mod replayed;
 mod room;
 mod routed;
 mod routes;
@@ -88,8 +89,10 @@ impl Caller {
     ) -> Result<ChatResponse, Error> {
         let begun = Instant::now();
         let chat = Chat { request, tags, completion, delivery: Delivery::Whole };
-        let (observed, Completed { tried, routed, .. }) = run(self, &chat, chat::whole, begun)?;
+        let (observed, Completed { tried, routed, source, .. }) =
+            run(self, &chat, chat::whole, begun)?;
         let mut response = tried.value;
+        response.source = source;
         response.route = routed.map(|(trace, _)| trace);
         response.attempts = tried.attempts;
         response.latency = observed.end(&Ended {
@@ -186,11 +189,11 @@ impl Caller {
     ) -> Result<ChatStream, Error> {
         let begun = Instant::now();
         let chat = Chat { request, tags, completion, delivery: Delivery::Stream };
-        let (observed, Completed { target, tried, routed }) =
+        let (observed, Completed { target, tried, routed, source }) =
             run(self, &chat, chat::streamed, begun)?;
         let (provider, cancel) = (target.endpoint.id().clone(), request.cancel_token.clone());
         let routed = routed.and_then(|(trace, ticket)| Some((trace, ticket?)));
         let model = target.model.to_string();
-        ChatStream::new(tried, provider, model, routed, cancel, begun, observed)
+        ChatStream::new(tried, provider, model, routed, source, cancel, begun, observed)
     }
 }

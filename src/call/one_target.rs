@@ -10,6 +10,7 @@ use super::run::{Begun, Completed, has_ended};
 use super::target::Target;
 use super::time_limits::CallTimeLimits;
 use super::{Caller, fitness, room};
+use crate::answer_source::AnswerSource;
 use crate::error::{Attempt, Error};
 use crate::observed::ObservedCall;
 use crate::retry::{self, SecondSending, Steps, Turn};
@@ -54,7 +55,7 @@ fn attempts<O: Operation, T: Measurable>(
     };
     let tried = call.retrier(&limits).run(&mut steps);
     let tried = tried.map_err(|error| limits.name_limit(error))?;
-    Ok(Completed { target: prepared.target, tried, routed: None })
+    Ok(Completed { target: prepared.target, tried, routed: None, source: AnswerSource::Live })
 }
 
 struct OneTarget<'a, O: Operation, F> {
@@ -124,7 +125,7 @@ where
             Some(reserved) => reserved,
             None => self.operation.reserve_again(caller, prepared)?,
         };
-        let ongoing = OngoingAttempt { caller, prepared, limits, retries, second };
+        let ongoing = OngoingAttempt { caller, prepared, limits, retries, second, recorded: None };
         let streamed = self.operation.delivery() == Delivery::Stream;
         room::attempt(permit, reserved, streamed, |reserved| (self.attempt)(ongoing, reserved))
     }

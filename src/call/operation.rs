@@ -1,12 +1,14 @@
 //! What differs between operations. The loop is the same for all.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Caller;
-use super::prepared::{Prepared, Signature};
+use super::prepared::{Prepared, Signature, recording_of};
 use super::room::Reserved;
 use super::target::{Asked, Target};
 use super::time_limits::CallTimeLimits;
+use crate::bounds::Bounds;
 use crate::cancel::CancelToken;
 use crate::catalogue::Needs;
 use crate::chat::{ChatResponse, ResponseFormat};
@@ -14,11 +16,13 @@ use crate::config::{Choice, Classifier, TargetInfo, TimeLimits};
 use crate::cost::{MaxPrice, Money};
 use crate::error::{Error, RateLimit};
 use crate::header::HeaderValue;
+use crate::replay::Response;
 use crate::retry::SecondSending;
 use crate::routing::Answered;
+use crate::stream::StreamBody;
 use crate::tags::Tags;
 use crate::throttle::Amount;
-use crate::transport::{Incoming, Outgoing};
+use crate::transport::{Incoming, Outgoing, Watch};
 use crate::wire::Delivery;
 
 /// Something a client can ask of a provider.
@@ -179,6 +183,8 @@ pub(super) struct OngoingAttempt<'a, 'b, C> {
     pub(super) retries: u32,
     /// The right to send the request twice.
     pub(super) second: &'a mut SecondSending<'b>,
+    /// The response that is replayed instead of sending the request.
+    pub(super) recorded: Option<Response>,
 }
 
 impl<C> OngoingAttempt<'_, '_, C> {
@@ -188,6 +194,9 @@ impl<C> OngoingAttempt<'_, '_, C> {
     ///
     /// If the credentials cannot be had.
     pub(super) fn sign(&self) -> Result<Signature, Error> {
+        if self.recorded.is_some() {
+            return Ok(self.prepared.unsigned());
+        }
         let limit = self.limits.attempt();
         let signed = self.prepared.sign(self.caller, &self.limits.bounds(limit));
         signed.map_err(|error| error.with_limit(limit.setting, limit.value))
@@ -213,7 +222,12 @@ impl<C> OngoingAttempt<'_, '_, C> {
         signature: &Signature,
         content_type: Option<&HeaderValue>,
     ) -> Result<Incoming, Error> {
-        let Self { caller, prepared, limits, retries, second } = self;
+        let Self { caller, prepared, limits, retries, second, recorded } = self;
+        if let Some(recorded) = recorded.take() {
+            let (mut incoming, _) = prepared.replayed(recorded);
+            incoming.hide_error(&signature.secrets);
+            return Ok(incoming);
+        }
         let endpoint = &prepared.target.endpoint;
         let limit = limits.attempt();
         let key = limits.idempotency_key.as_ref();
@@ -225,6 +239,44 @@ impl<C> OngoingAttempt<'_, '_, C> {
                 error.with_limit(limit.setting, limit.value).hide(&signature.secrets)
             })?;
         incoming.hide_error(&signature.secrets);
+        if let Some(replay) = &caller.settings.replay {
+            replay.keep(&prepared.recorded_as(), &signature.secrets, recording_of(&incoming));
+        }
         Ok(incoming)
+    }
+    /// Sends the request and returns the body of the response as a stream; no stream if the status
+    /// is an error. `first` is the time limit from sending to the first event, `stop` ends the waits
+    /// of a replayed stream.
+    ///
+    /// # Errors
+    ///
+    /// The error of the exchange, with secrets.
+    pub(super) fn open_stream(
+        &mut self,
+        signature: &Signature,
+        bounds: &Bounds,
+        first: Option<Duration>,
+        watch: &Arc<Watch>,
+        stop: &CancelToken,
+    ) -> Result<(Incoming, Option<StreamBody>), Error> {
+        let Self { caller, prepared, limits, retries, second, recorded } = self;
+        if let Some(recorded) = recorded.take() {
+            let (incoming, pieces) = prepared.replayed(recorded);
+            return Ok((incoming, pieces.map(|pieces| StreamBody::replayed(pieces, stop.clone()))));
+        }
+        let outgoing = prepared.outgoing(*retries, limits.idempotency_key.as_ref(), signature);
+        let origin = &prepared.target.endpoint.origin;
+        let opened = caller.transport.open_stream(origin, outgoing, bounds, first, watch, second);
+        let (incoming, body) = opened?;
+        let mut body = body.map(StreamBody::live);
+        if let Some(replay) = &caller.settings.replay {
+            let (request, secrets) = (prepared.recorded_as(), &signature.secrets);
+            let head = recording_of(&incoming);
+            match &mut body {
+                Some(body) => body.record(replay.tape(&request, secrets, head)),
+                None => replay.keep(&request, secrets, head),
+            }
+        }
+        Ok((incoming, body))
     }
 }

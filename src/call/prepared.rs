@@ -12,9 +12,11 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::header::{HeaderValue, header_name};
 use crate::key::Secrets;
 use crate::provider::Unsigned;
+use crate::replay::{self, Pieces};
 use crate::retry;
-use crate::transport::{Method, Outgoing};
+use crate::transport::{Incoming, Method, Outgoing};
 use crate::url::Url;
+use crate::wire::{HeaderFields, Sent};
 
 /// A request for one target, which can be sent any number of times.
 pub(super) struct Prepared<C> {
@@ -103,13 +105,14 @@ impl<C> Prepared<C> {
     /// [`Authentication`](ErrorKind::Authentication) if the credentials cannot be had.
     pub(super) fn sign(&self, caller: &Caller, bounds: &Bounds) -> Result<Signature, Error> {
         let settings = &self.target.endpoint.settings;
+        if let Some(lacking) = &settings.lacking {
+            let message = format!("there is no recording of this request, and {lacking}");
+            return Err(Error::new(ErrorKind::Configuration, message));
+        }
         let refused = |message: String| {
             Error::new(ErrorKind::Authentication, message).with_phase(Phase::Encode)
         };
-        let Some(credentials) = &settings.credentials else {
-            let secrets = Arc::clone(&settings.secrets);
-            return Ok(Signature { uri: None, headers: Vec::new(), secrets });
-        };
+        let Some(credentials) = &settings.credentials else { return Ok(self.unsigned()) };
         #[cfg(not(feature = "vertex"))]
         let _ = caller;
         #[cfg(feature = "vertex")]
@@ -168,6 +171,49 @@ impl<C> Prepared<C> {
         Ok(Signature { uri, headers, secrets: Arc::new(secrets) })
     }
 
+    /// The signature of a request that needs no credentials of its own.
+    pub(super) fn unsigned(&self) -> Signature {
+        let secrets = Arc::clone(&self.target.endpoint.settings.secrets);
+        Signature { uri: None, headers: Vec::new(), secrets }
+    }
+
+    /// The request as its recording is found: all that is sent, except for credentials and for the
+    /// headers that change no answer.
+    pub(super) fn recorded_as(&self) -> replay::Request<'_> {
+        // A new field must be part of the key if it changes the answer.
+        let Self { target, method, uri, body, betas, content: _ } = self;
+        let settings = &target.endpoint.settings;
+        replay::Request {
+            provider: settings.profile.id.as_str(),
+            model: &target.model,
+            method: method.as_str(),
+            url: uri,
+            betas: betas.as_ref().or(settings.betas.as_ref()).map(HeaderValue::as_str),
+            body,
+        }
+    }
+
+    /// The recorded response to this request, as if it had just come, and the body of a stream.
+    pub(super) fn replayed(&self, recorded: replay::Response) -> (Incoming, Option<Pieces>) {
+        let fields = recorded.headers.iter();
+        let fields = fields.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let mut incoming = Incoming {
+            status: recorded.status,
+            headers: HeaderFields::kept(fields),
+            body: Vec::new(),
+            sent: Sent {
+                provider: self.target.endpoint.id().clone(),
+                url: self.uri.clone(),
+                bytes: self.body.len(),
+            },
+        };
+        if recorded.streamed {
+            return (incoming, Some(Pieces::of(recorded)));
+        }
+        incoming.body = recorded.pieces.concat();
+        (incoming, None)
+    }
+
     /// The bytes of an attempt, the `retries`th after the first.
     pub(super) fn outgoing<'a>(
         &'a self,
@@ -188,5 +234,17 @@ impl<C> Prepared<C> {
             betas: self.betas.as_ref().or(endpoint.settings.betas.as_ref()),
             body: &self.body,
         }
+    }
+}
+
+/// A response as it is recorded.
+pub(super) fn recording_of(incoming: &Incoming) -> replay::Response {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = incoming.headers.named().map(|(name, value)| (name, text(value)));
+    replay::Response {
+        status: incoming.status,
+        headers: headers.collect(),
+        pieces: vec![incoming.body.clone()],
+        ..replay::Response::default()
     }
 }

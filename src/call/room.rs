@@ -15,17 +15,26 @@ use crate::throttle::{Amount, Demand, Facts, Lesson, NoRoom, Permit, Refusal, Ta
 pub(super) trait Reserved {
     /// Keeps this until the attempt ends, for a stream with the stream.
     fn keep(&mut self, permit: Permit);
+
+    /// Charges nothing when the attempt ends: a recording answers it.
+    fn charge_nothing(&mut self);
 }
 
 impl Reserved for Reservation {
     fn keep(&mut self, permit: Permit) {
         self.at_end(Box::new(permit));
     }
+
+    fn charge_nothing(&mut self) {
+        self.charge_nothing();
+    }
 }
 
 /// Nothing is reserved for operations that no limit applies to.
 impl Reserved for () {
     fn keep(&mut self, _permit: Permit) {}
+
+    fn charge_nothing(&mut self) {}
 }
 
 /// Room for an attempt that costs nothing.
@@ -36,6 +45,8 @@ impl Reserved for Room {
     fn keep(&mut self, permit: Permit) {
         self.0 = Some(permit);
     }
+
+    fn charge_nothing(&mut self) {}
 }
 
 impl AtEnd for Permit {

@@ -13,6 +13,7 @@ use super::run::{Attempting, Begun, Completed, has_ended};
 use super::target::Target;
 use super::time_limits::CallTimeLimits;
 use super::{Caller, fitness, room};
+use crate::answer_source::AnswerSource;
 use crate::config::{Choice, Classifier, TargetInfo};
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::observed::ObservedCall;
@@ -43,7 +44,7 @@ pub(super) fn run<O: Operation, T: Measurable>(
     let tried = call.retrier(&limits).run(&mut steps);
     let tried = tried.map_err(|error| limits.name_limit(error))?;
     let (target, routed) = steps.answered()?;
-    Ok(Completed { target, tried, routed: Some(routed) })
+    Ok(Completed { target, tried, routed: Some(routed), source: AnswerSource::Live })
 }
 
 /// The steps of a call to a route.
@@ -362,6 +363,7 @@ where
             limits: other.as_ref().unwrap_or(self.limits),
             retries,
             second,
+            recorded: None,
         };
         let streamed = self.is_streamed();
         let outcome =

@@ -4,7 +4,7 @@
 //! resolve     the model's name → a provider and its model
 //! prepare     request → path, headers, body, the most it can cost
 //! ┌ attempt
-//! │ choose    the target of this attempt
+//! │ choose    the target of this attempt; a recording may answer instead (replayed.rs)
 //! │ reserve   that most, in all budgets at once
 //! │ sign      credentials, over exactly these bytes
 //! │ exchange  over a leased connection: bytes → status, headers, body
@@ -21,7 +21,8 @@ use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::routes::{CallRoute, Found};
 use super::target::{self, Target};
 use super::time_limits::CallTimeLimits;
-use super::{Caller, one_target, routed};
+use super::{Caller, one_target, replayed, routed};
+use crate::answer_source::AnswerSource;
 use crate::config::Timeouts;
 use crate::error::{Attempt, Error};
 use crate::observed::{Ended, ObservedCall, Server};
@@ -35,6 +36,7 @@ pub(super) struct Completed<T> {
     pub(super) tried: Tried<T>,
     /// How a route served the call, and the ticket of its target unless that has ended.
     pub(super) routed: Option<(LazyTrace, Option<Ticket>)>,
+    pub(super) source: AnswerSource,
 }
 
 /// A call in progress, before its first attempt.
@@ -95,10 +97,18 @@ pub(super) fn run<O: Operation, T: Measurable>(
         }
     };
     let call = Begun { caller, operation, options: &options, policy, at: begun };
-    let ran = match destination {
-        Destination::Target(target) => one_target::run(&call, target, attempt, &observed),
-        Destination::Route(route) => routed::run(&call, &route, attempt, &mut observed),
-        Destination::Nowhere(error) => Err(error),
+    let replayed = match &caller.settings.replay {
+        None => Ok(None),
+        Some(replay) => {
+            let targets = destination.targets(caller);
+            replayed::run(replay, &call, targets, attempt, &mut observed)
+        }
+    };
+    let ran = match (replayed, destination) {
+        (Ok(Some(replayed)), _) => Ok(replayed),
+        (Err(error), _) | (_, Destination::Nowhere(error)) => Err(error),
+        (_, Destination::Target(target)) => one_target::run(&call, target, attempt, &observed),
+        (_, Destination::Route(route)) => routed::run(&call, &route, attempt, &mut observed),
     };
     match ran {
         Ok(ran) => Ok((observed, ran)),
@@ -148,6 +158,26 @@ impl<'a> Destination<'a> {
         match self {
             Self::Route(route) => Some(&route.state),
             Self::Target(_) | Self::Nowhere(_) => None,
+        }
+    }
+
+    /// The targets that a recording may answer for, those that would answer first at the start,
+    /// each with its place.
+    fn targets(&self, caller: &Caller) -> Vec<(usize, Target)> {
+        let Caller { endpoints, settings, transport, .. } = caller;
+        match self {
+            Self::Target(target) => vec![(0, target.clone())],
+            Self::Route(route) => {
+                let prepare =
+                    |at| Some((at, route.target(at, endpoints, settings, transport).ok()?));
+                let targets = (0..route.state.targets.len()).filter_map(prepare);
+                // The answers before the last one of a cascade were not accepted.
+                match route.cascade.is_some() {
+                    true => targets.rev().collect(),
+                    false => targets.collect(),
+                }
+            }
+            Self::Nowhere(_) => Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{Hidden, Message, ToolCall, Usage, typed};
 use crate::Provider;
+use crate::answer_source::AnswerSource;
 use crate::cost::Cost;
 use crate::error::{Attempt, Error, ErrorKind, RateLimit};
 use crate::routing::{LazyTrace, RouteTrace};
@@ -65,6 +66,8 @@ pub struct ChatResponse {
     pub(crate) attempts: Vec<Attempt>,
     /// The response body, unchanged.
     pub(crate) raw: String,
+    #[serde(default, skip_serializing_if = "AnswerSource::is_live")]
+    pub(crate) source: AnswerSource,
     /// How the [route](crate::route::Route) served the call; `None` if the request named a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) route: Option<LazyTrace>,
@@ -74,6 +77,12 @@ pub struct ChatResponse {
 }
 
 impl ChatResponse {
+    /// Whether the provider answered this call, or a [recording](crate::Replay) did. The
+    /// [`cost`](Self::cost) of a replayed answer is what it would have cost.
+    pub fn source(&self) -> AnswerSource {
+        self.source
+    }
+
     /// How the [route](crate::route::Route) served the call: which targets it considered, skipped
     /// and tried, and why. `None` if the request named a model.
     pub fn route(&self) -> Option<&RouteTrace> {

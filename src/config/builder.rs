@@ -10,6 +10,7 @@ use crate::catalogue::Catalogue;
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::observe::Observer;
 use crate::provider::Profile;
+use crate::replay::Replay;
 use crate::retry::{Interruptible, RetryConfig, Sleeper};
 
 /// Configures a [`Client`](crate::Client).
@@ -59,6 +60,7 @@ pub struct ClientBuilder {
     pub(super) routes: Vec<Route>,
     pub(super) observers: Vec<Arc<dyn Observer>>,
     pub(super) metrics: bool,
+    pub(super) replay: Option<Replay>,
 }
 
 /// Hides the key and whatever else may contain one: header values, and the base URL, which is not
@@ -84,6 +86,7 @@ impl fmt::Debug for ClientBuilder {
             .field("routes", &self.routes)
             .field("observers", &self.observers.len())
             .field("metrics", &self.metrics)
+            .field("replay", &self.replay)
             .finish_non_exhaustive()
     }
 }
@@ -113,6 +116,7 @@ impl Default for ClientBuilder {
             routes: Vec::new(),
             observers: Vec::new(),
             metrics: true,
+            replay: None,
         }
     }
 }

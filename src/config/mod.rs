@@ -13,6 +13,7 @@ mod provider_config;
 mod provider_settings;
 mod proxy;
 mod reach;
+mod replay;
 mod route;
 mod setters;
 mod settings;

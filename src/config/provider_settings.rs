@@ -32,6 +32,8 @@ pub(crate) struct ProviderSettings {
     pub(crate) betas: Option<HeaderValue>,
     /// Signs each attempt; `None` if the credentials are among the headers.
     pub(crate) credentials: Option<Arc<dyn Credentials>>,
+    /// What is wrong with the key, if only recordings can be used without it.
+    pub(crate) lacking: Option<String>,
     /// Whether anything that is sent may be a key: credentials, a header, or the URL's query.
     sends_key: bool,
     pub(crate) secrets: Arc<Secrets>,
@@ -95,7 +97,7 @@ impl fmt::Debug for ProviderSettings {
 impl ProviderConfig {
     /// Checks every setting at once. The error lists all that is wrong, one sentence each.
     /// `profiles` are the ones the client knows besides the built-in ones; `timeouts` and `proxy`
-    /// are the client's.
+    /// are the client's. A client that `replays` needs its key only to record.
     pub(super) fn check(
         self,
         profiles: &[Profile],
@@ -103,6 +105,7 @@ impl ProviderConfig {
         proxy: &Proxy,
         environment: &Environment<'_>,
         setters: Setters,
+        replays: bool,
     ) -> Result<ProviderSettings, Vec<String>> {
         let mut profile =
             profile(self.provider, self.profile, profiles).map_err(|text| vec![text])?;
@@ -113,9 +116,17 @@ impl ProviderConfig {
             problems.push("the price_provider is empty; name one, or do not set it".to_owned());
         }
 
+        let mut lacking = None;
         let key = match self.without_api_key || self.credentials.is_some() {
             true => Ok(None),
             false => access::key(&profile, self.api_key, environment, setters),
+        };
+        let key = match key {
+            Err(problem) if replays => {
+                lacking = Some(problem);
+                Ok(None)
+            }
+            key => key,
         };
         let is_vertex = profile.format == Some(Format::Vertex);
         let is_bedrock = profile.format == Some(Format::Bedrock);
@@ -129,6 +140,7 @@ impl ProviderConfig {
             if lacks_credentials {
                 match vertex::default_credentials(environment, setters) {
                     Ok((found, project)) => (credentials, own_project) = (Some(found), project),
+                    Err(problem) if replays => lacking = Some(problem),
                     Err(problem) => problems.push(problem),
                 }
             }
@@ -156,6 +168,7 @@ impl ProviderConfig {
             if lacks_credentials {
                 match bedrock::default_credentials(location, environment) {
                     Ok(found) => credentials = Some(found),
+                    Err(problem) if replays => lacking = Some(problem),
                     Err(problem) => problems.push(problem),
                 }
             }
@@ -177,7 +190,7 @@ impl ProviderConfig {
             None => base,
         };
         let lacks_project = base.as_ref().is_some_and(|base| base.path().contains(vertex::PROJECT));
-        if lacks_project && credentials.is_none() && problems.is_empty() {
+        if lacks_project && credentials.is_none() && lacking.is_none() && problems.is_empty() {
             problems.push(format!(
                 "the Google Cloud project is unknown; set the environment variable \
                  GOOGLE_VERTEX_PROJECT, or call {}",
@@ -271,13 +284,15 @@ impl ProviderConfig {
                     names => names,
                 },
                 profile,
-                sends_key: credentials.is_some()
+                sends_key: lacking.is_some()
+                    || credentials.is_some()
                     || base.query().is_some()
                     || headers.iter().any(|(_, value)| value.is_secret()),
                 base,
                 headers,
                 betas: betas.flatten(),
                 credentials,
+                lacking,
                 secrets: Arc::new(secrets),
                 timeouts,
                 proxy,

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use super::setters::Setters;
 use super::{
     CheckedRoute, ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy,
-    RootFiles, Timeouts, Tls, cleaned, limits, route,
+    RootFiles, Timeouts, Tls, cleaned, limits, replay, route,
 };
 use crate::catalogue::Catalogue;
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::error::{Error, ErrorKind};
 use crate::observe::Observers;
 use crate::provider::{self, ModelName, Own, Profile, Provider};
+use crate::replay::Replay;
 use crate::retry::{RetryConfig, Sleeper};
 use crate::throttle::Rule;
 #[cfg(feature = "vertex")]
@@ -41,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) costs: CostTracker,
     pub(crate) observers: Observers,
     pub(crate) metrics: bool,
+    /// Where calls are recorded and replayed; `None` if they are neither.
+    pub(crate) replay: Option<Replay>,
 }
 
 /// The checked settings of a client and of its providers.
@@ -72,7 +75,14 @@ impl Settings {
         let config = ProviderConfig::new(provider);
         let (environment, setters) = (Environment::of_process(), Setters::ProviderConfig);
         config
-            .check(&self.profiles, &self.timeouts, &self.proxy, &environment, setters)
+            .check(
+                &self.profiles,
+                &self.timeouts,
+                &self.proxy,
+                &environment,
+                setters,
+                self.replay.is_some(),
+            )
             .map_err(|problems| wrong(&problems))
     }
 }
@@ -99,6 +109,11 @@ impl ClientBuilder {
             None
         });
         problems.extend(self.problems());
+        let replay = replay::ready(self.replay.take(), environment).unwrap_or_else(|mut found| {
+            problems.append(&mut found);
+            None
+        });
+        let replays = replay.is_some();
         let timeouts = self.time_limits.over(&Timeouts::DEFAULT);
         if let Err(problem) = self.name_provider() {
             problems.insert(0, problem);
@@ -108,7 +123,7 @@ impl ClientBuilder {
         self.profiles.extend(set_up.filter_map(|config| config.profile.clone()));
         let mut check = |config: ProviderConfig, setters| {
             let (profiles, proxy) = (&self.profiles, &self.proxy);
-            let checked = config.check(profiles, &timeouts, proxy, environment, setters);
+            let checked = config.check(profiles, &timeouts, proxy, environment, setters, replays);
             checked.map_err(|mut found| problems.append(&mut found)).ok()
         };
         let configs: Vec<_> = match self.routes.is_empty() {
@@ -138,7 +153,7 @@ impl ClientBuilder {
             &mut problems,
             |config| {
                 let setters = Setters::ProviderConfig;
-                config.check(&self.profiles, &timeouts, &self.proxy, environment, setters)
+                config.check(&self.profiles, &timeouts, &self.proxy, environment, setters, replays)
             },
         );
 
@@ -175,6 +190,7 @@ impl ClientBuilder {
                     costs,
                     observers: Observers::new(self.observers),
                     metrics: self.metrics,
+                    replay,
                 },
                 own,
                 others,

@@ -115,6 +115,8 @@ pub(super) struct Held {
     pub(super) charges: Vec<(usize, budget::Charge)>,
     /// Whether the request was sent.
     pub(super) sent: bool,
+    /// Whether nothing is charged, because a recording answers.
+    pub(super) free: bool,
     /// Whether it has ended.
     pub(super) ended: bool,
     /// Whether another process may have settled it, because a stored handle keeps it.
@@ -172,6 +174,11 @@ impl Reservation {
     /// Calls this when the call ends, with the tokens that it is charged.
     pub(crate) fn at_end(&mut self, called: Box<dyn AtEnd>) {
         self.0.at_end = Some(called);
+    }
+
+    /// Charges nothing when the call ends: a recording answers it. It is priced all the same.
+    pub(crate) fn charge_nothing(&mut self) {
+        self.0.free = true;
     }
 
     /// What it was made for.

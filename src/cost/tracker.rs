@@ -121,6 +121,12 @@ impl CostTracker {
         Self { inner: Arc::new(inner) }
     }
 
+    /// A tracker with the same settings and budgets, of which nothing is spent yet. It shares
+    /// nothing with this one.
+    pub(crate) fn rehearsal(&self) -> Self {
+        Self::with(self.inner.config.clone(), Arc::new(MemoryLedger::new()))
+    }
+
     /// The prices it uses.
     pub fn prices(&self) -> &Prices {
         &self.inner.config.prices

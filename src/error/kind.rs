@@ -64,6 +64,9 @@ pub enum ErrorKind {
     /// The ledger that budgets are kept in cannot be read or written. The attempt was not sent;
     /// earlier attempts of the same call may have been.
     Ledger,
+    /// The client answers from [recordings](crate::Replay) only, and there is none of this request.
+    /// The message names the file. Nothing was sent.
+    NotRecorded,
 }
 
 impl ErrorKind {
@@ -91,6 +94,7 @@ impl ErrorKind {
             Self::BudgetExceeded => "budget_exceeded",
             Self::CostUnknown => "cost_unknown",
             Self::Ledger => "ledger",
+            Self::NotRecorded => "not_recorded",
         }
     }
 
@@ -130,6 +134,7 @@ impl ErrorKind {
             Self::BudgetExceeded => "budget exceeded",
             Self::CostUnknown => "cost unknown",
             Self::Ledger => "budget ledger failed",
+            Self::NotRecorded => "not recorded",
         }
     }
 }

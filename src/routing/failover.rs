@@ -80,7 +80,8 @@ pub(super) fn decide(failed: &Failed<'_>, others: Others, rules: Rules) -> Decis
         | Kind::Cancelled
         | Kind::BudgetExceeded
         | Kind::CostUnknown
-        | Kind::Ledger => false,
+        | Kind::Ledger
+        | Kind::NotRecorded => false,
     };
     match moves {
         false => same,

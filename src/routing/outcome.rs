@@ -36,7 +36,8 @@ pub(crate) fn outcome(error: &Error, rest: Duration) -> Outcome {
         | Kind::Configuration
         | Kind::BudgetExceeded
         | Kind::CostUnknown
-        | Kind::Ledger => Outcome::Neutral,
+        | Kind::Ledger
+        | Kind::NotRecorded => Outcome::Neutral,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::answer_source::AnswerSource;
 use crate::chat::{ChatResponse, Provider, Usage};
 use crate::cost::{Bill, Charge, Cost, Meter};
 use crate::error::{Attempt, Decision, Error, GiveUp, RateLimit};
@@ -17,6 +18,7 @@ use crate::wire::{self, Decoded, Decoder};
 pub(super) struct StreamContext {
     pub(super) provider: Provider,
     pub(super) model: String,
+    pub(super) answer_source: AnswerSource,
     pub(super) secrets: Arc<Secrets>,
     pub(super) request_id: Option<String>,
     pub(super) rate_limit: RateLimit,
@@ -57,6 +59,7 @@ impl StreamContext {
             attempts: self.attempts.clone(),
             cost,
             route: self.route.clone(),
+            source: self.answer_source,
             ..decoded.into_response(self.provider.clone())
         }
     }

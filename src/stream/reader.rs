@@ -189,6 +189,9 @@ impl Reader {
             let passed = meter.and_then(|meter| meter.passed(&decoder.usage()));
             (read, decoder.is_done(), decoder.has_finished(), passed)
         };
+        if done || read.is_err() {
+            self.source.body.recorded();
+        }
         self.progressed = read.map_err(|failure| self.failed(failure))?;
         self.await_end(finished && !done);
         if self.progressed && self.begun {
@@ -217,6 +220,7 @@ impl Reader {
     fn read_failed(&mut self, error: Error, events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
         let is_late = error.kind() == ErrorKind::Timeout && self.grace.is_some();
         if is_late && self.source.decoder.lock().complete(events) {
+            self.source.body.recorded();
             return Ok(true);
         }
         Err(self.broken(error))

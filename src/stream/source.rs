@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::body::StreamBody;
 use super::reader::Reader;
 use crate::cancel::CancelToken;
 use crate::chat::StreamEvent;
@@ -13,7 +14,7 @@ use crate::error::{Error, RateLimit};
 use crate::histogram::Histogram;
 use crate::key::Secrets;
 use crate::sync::ordered::Mutex;
-use crate::transport::{Body, Incoming, Watch};
+use crate::transport::{Incoming, Watch};
 use crate::wire::{self, Decoder};
 
 /// The time limits of a stream, counted from the head of the response.
@@ -29,7 +30,7 @@ pub(crate) struct Pace {
 
 /// A streamed response: its bytes, and what was decoded so far.
 pub(crate) struct Source {
-    pub(crate) body: Body,
+    pub(crate) body: StreamBody,
     /// Status and headers.
     pub(crate) incoming: Incoming,
     pub(crate) watch: Arc<Watch>,

@@ -46,6 +46,7 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::answer_source::AnswerSource;
 use crate::chat::{ChatRequest, ChatResponse, Format, Provenance, Provider};
 use crate::error::{Error, RateLimit};
 use crate::family::{ModelApi, Traits};
@@ -202,6 +203,7 @@ impl Decoded {
             finish_reason_raw: self.finish_reason_raw,
             usage: self.usage,
             cost: None,
+            source: AnswerSource::Live,
             model: self.model,
             service_tier: self.service_tier,
             provider,

@@ -12,13 +12,15 @@ use crate::call::prepared::Prepared;
 use crate::call::run::{Completed, run};
 use crate::call::target::Target;
 use crate::call::url;
+use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
 use crate::key::Secrets;
 use crate::metrics;
 use crate::observed::Ended;
+use crate::stream::StreamBody;
 use crate::tags::Tags;
-use crate::transport::{Body, Method, Watch};
+use crate::transport::{Method, Watch};
 use crate::wire::framing::ndjson;
 use crate::wire::{self, Delivery, Failure};
 
@@ -36,7 +38,7 @@ pub(super) struct Download {
 
 /// A response whose body is still to be read.
 struct Opened {
-    body: Body,
+    body: StreamBody,
     watch: Arc<Watch>,
     secrets: Arc<Secrets>,
 }
@@ -95,6 +97,7 @@ impl Download {
                 .read()
                 .map_err(|error| error.with_limit("idle_timeout", idle).hide(secrets))?;
             if piece.is_empty() {
+                body.recorded();
                 parser.finish(keep)?;
             } else {
                 parser.push(piece, keep)?;
@@ -137,16 +140,13 @@ impl Operation for Request<'_> {
 }
 
 /// Makes one attempt. It ends with the head of the response.
-fn opened(attempt: OngoingAttempt<'_, '_, ()>, (): ()) -> Result<Opened, Error> {
+fn opened(mut attempt: OngoingAttempt<'_, '_, ()>, (): ()) -> Result<Opened, Error> {
     let signature = attempt.sign()?;
-    let OngoingAttempt { caller, prepared, limits, retries, second } = attempt;
     let secrets = &signature.secrets;
-    let limit = limits.attempt();
-    let bounds = limits.bounds(limit);
+    let limit = attempt.limits.attempt();
+    let bounds = attempt.limits.bounds(limit);
     let watch = Arc::new(Watch::new(&bounds, None));
-    let outgoing = prepared.outgoing(retries, limits.idempotency_key.as_ref(), &signature);
-    let origin = &prepared.target.endpoint.origin;
-    let opened = caller.transport.open_stream(origin, outgoing, &bounds, None, &watch, second);
+    let opened = attempt.open_stream(&signature, &bounds, None, &watch, &CancelToken::new());
     let (mut incoming, body) =
         opened.map_err(|error| error.with_limit(limit.setting, limit.value).hide(secrets))?;
     let refused = match &body {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Routed;
+use crate::answer_source::AnswerSource;
 use crate::call::operation::{Measurable, OngoingAttempt, Operation};
 use crate::call::prepared::Prepared;
 use crate::call::routes::Route;
@@ -94,7 +95,7 @@ impl<O: Operation, F, T> Ascent<'_, O, F, T> {
             }
         };
         let (target, routed) = self.routed.answered()?;
-        Ok(Completed { target, tried, routed: Some(routed) })
+        Ok(Completed { target, tried, routed: Some(routed), source: AnswerSource::Live })
     }
 
     /// Makes an earlier answer that of the call.

@@ -10,6 +10,7 @@ use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::key::ApiKey;
 use crate::observe::Observer;
 use crate::provider::{Credentials, Profile, Provider};
+use crate::replay::Replay;
 use crate::retry::{RetryConfig, Sleeper};
 
 impl ClientBuilder {
@@ -339,6 +340,17 @@ impl ClientBuilder {
     /// [`Client::metrics`](crate::Client::metrics). Default: `true`.
     pub fn metrics(mut self, on: bool) -> Self {
         self.metrics = on;
+        self
+    }
+
+    /// Answers from recordings, and records what is missing; see [`Replay`] for when. Default: none,
+    /// unless the environment variable `TOLLGATE_REPLAY` asks for it; the recordings are then in the
+    /// folder that `TOLLGATE_REPLAY_DIR` names, or in `llm`.
+    ///
+    /// A replayed call needs no key, opens no connection, and charges no budget. It makes one
+    /// attempt, and waits for no limit.
+    pub fn replay(mut self, replay: impl Into<Replay>) -> Self {
+        self.replay = Some(replay.into());
         self
     }
 }

@@ -360,6 +360,7 @@ impl CostTracker {
             id,
             charges,
             sent: false,
+            free: false,
             ended: false,
             parked: false,
             at_end: None,

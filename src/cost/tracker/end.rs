@@ -44,6 +44,10 @@ impl CostTracker {
                 (terms.charged(&bill.usage), cost, Some(bill))
             }
         };
+        if held.free {
+            self.end(held, Ending::Released);
+            return cost;
+        }
         let outcome = bill.as_ref().map_or(CallOutcome::Unanswered, |bill| bill.outcome);
         let (served_model, tier) =
             bill.map_or((Some(String::new()), None), |bill| (bill.served_model, bill.service_tier));

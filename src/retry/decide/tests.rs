@@ -56,6 +56,7 @@ fn every_kind_of_error_has_its_decision() {
         (ErrorKind::Configuration, false),
         (ErrorKind::BudgetExceeded, false),
         (ErrorKind::Ledger, false),
+        (ErrorKind::NotRecorded, false),
     ] {
         let expected = if again { BACKOFF } else { stop(GiveUp::Lasting) };
         assert_eq!(decided(&Error::new(kind, "")), expected, "{kind}");

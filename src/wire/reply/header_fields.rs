@@ -55,6 +55,11 @@ impl HeaderFields {
         self.fields.iter().map(field)
     }
 
+    /// Returns names with which [`kept`](Self::kept) keeps the same fields, and the values.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (String, &[u8])> {
+        self.iter().map(|field| (field.purpose.name(), field.value))
+    }
+
     fn part(&self, (start, end): (usize, usize)) -> &[u8] {
         self.text.get(start..end).unwrap_or_default()
     }
@@ -119,5 +124,31 @@ mod tests {
         fields.hide(&secrets);
         let values: Vec<_> = fields.iter().map(|field| field.value).collect();
         assert_eq!(values, ["a [key] \u{fffd} [key]".as_bytes(), b"today", b"[key]"]);
+    }
+    #[test]
+    fn a_field_is_kept_again_by_its_name() {
+        let names = [
+            "x-ratelimit-limit-requests",
+            "x-ratelimit-remaining-tokens",
+            "x-ratelimit-reset",
+            "x-ratelimit-limit-req-minute",
+            "x-ratelimit-remaining-tokens-minute",
+            "x-ratelimit-renewalperiod-tokens",
+            "anthropic-ratelimit-requests-limit",
+            "anthropic-ratelimit-input-tokens-reset",
+            "anthropic-ratelimit-output-tokens-remaining",
+            "x-trial-endpoint-call-remaining",
+            "request-id",
+            "x-request-id",
+            "cf-ray",
+            "content-type",
+            "date",
+            "retry-after-ms",
+        ];
+        let fields = kept(&names.map(|name| (name, name.as_bytes())));
+        assert_eq!(fields.iter().count(), names.len());
+        let named: Vec<_> = fields.named().collect();
+        let again = named.iter().map(|(name, value)| (name.as_bytes(), *value));
+        assert_eq!(pairs(&HeaderFields::kept(again)), pairs(&fields));
     }
 }

@@ -69,6 +69,23 @@ impl Purpose {
         }
         NAMED.iter().find(|known| known.as_bytes() == name).map(|name| Self::Named(name))
     }
+
+    /// Returns a name of a header that is read for this.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::RateLimit(source, Number { quota, field }) => {
+                let (quota, field) = (QUOTAS[quota], FIELDS[field]);
+                match source {
+                    Source::Anthropic => format!("anthropic-ratelimit-{quota}-{field}"),
+                    Source::OpenAi => format!("x-ratelimit-{field}-{quota}"),
+                    Source::Bare => format!("x-ratelimit-{field}-{quota}-minute"),
+                }
+            }
+            Self::RenewalPeriod => "x-ratelimit-renewalperiod-requests".to_owned(),
+            Self::RequestId(place) => request_id::name(place).to_owned(),
+            Self::Named(name) => name.to_owned(),
+        }
+    }
 }
 
 /// What a header of OpenAI's is read for, from its name without the prefix.
@@ -84,6 +101,12 @@ fn openai(rest: &[u8]) -> Option<Purpose> {
         None => number_of(Source::Bare, b"requests", rest),
     }
 }
+
+/// The quotas, in the order of [`RateLimit`].
+const QUOTAS: [&str; 4] = ["requests", "tokens", "input-tokens", "output-tokens"];
+
+/// Their numbers, in the order of `Quota`.
+const FIELDS: [&str; 3] = ["limit", "remaining", "reset"];
 
 fn number_of(source: Source, quota: &[u8], field: &[u8]) -> Option<Purpose> {
     // In the order of `RateLimit`.

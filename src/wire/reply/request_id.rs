@@ -37,6 +37,11 @@ pub(super) fn place(name: &[u8]) -> Option<usize> {
     may_be_id(name).then(|| NAMES.iter().chain(OTHERS).position(is_it)).flatten()
 }
 
+/// Returns the name at a place in the order of precedence.
+pub(super) fn name(place: usize) -> &'static str {
+    NAMES.iter().chain(OTHERS).nth(place).copied().unwrap_or_default()
+}
+
 /// Returns false for most names that are not in [`NAMES`] or [`OTHERS`].
 fn may_be_id(name: &[u8]) -> bool {
     name.ends_with(b"id") || name == b"cf-ray"

@@ -106,6 +106,7 @@ where
             limits: &limits,
             retries: number,
             second: &mut second,
+            recorded: None,
         };
         let outcome =
             room::attempt(permit, reserved, streamed, |reserved| attempt(ongoing, reserved));

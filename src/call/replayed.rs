@@ -1,0 +1,173 @@
+//! A call that a recording answers: no network, no wait, no retry, and nothing charged.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Caller;
+use super::operation::{Measurable, OngoingAttempt, Operation};
+use super::prepared::Prepared;
+use super::room::Reserved;
+use super::run::{Attempting, Begun, Completed, has_ended};
+use super::target::Target;
+use super::time_limits::CallTimeLimits;
+use crate::answer_source::AnswerSource;
+use crate::error::{Attempt, Decision, Error, ErrorKind, GiveUp};
+use crate::observed::ObservedCall;
+use crate::replay::{Replay, Response};
+use crate::retry::{Failed, SecondSending, Steps, Turn};
+
+/// Answers a call from a recording of its request to one of these targets. `None` if there is none
+/// and the call is to be recorded.
+///
+/// # Errors
+///
+/// The recorded failure. [`NotRecorded`](ErrorKind::NotRecorded) if there is no recording, and
+/// nothing may be recorded.
+pub(super) fn run<O: Operation, T: Measurable>(
+    replay: &Replay,
+    call: &Begun<'_, O>,
+    targets: Vec<(usize, Target)>,
+    attempt: impl Attempting<O, T>,
+    observed: &mut ObservedCall,
+) -> Result<Option<Completed<T>>, Error> {
+    let Some(found) = find(replay, call, targets, observed)? else { return Ok(None) };
+    let Found { place, prepared, mut reserved, response } = found;
+    let endpoint = Arc::clone(&prepared.target.endpoint);
+    observed.replayed();
+    observed.moved_to(&endpoint.server, &prepared.target.model, place);
+    reserved.charge_nothing();
+    let explained = |error| endpoint.explain(error);
+    let limits = call.limits(&endpoint.settings.timeouts).map_err(explained)?;
+    limits.check().map_err(explained)?;
+    let mut steps = Once {
+        caller: call.caller,
+        operation: call.operation,
+        prepared: &prepared,
+        ready: Some((response, reserved)),
+        limits: &limits,
+        attempt,
+        observed,
+    };
+    let tried = call.retrier(&limits).run(&mut steps);
+    let tried = tried.map_err(|error| explained(limits.name_limit(error)))?;
+    let source = AnswerSource::Replayed;
+    Ok(Some(Completed { target: prepared.target, tried, routed: None, source }))
+}
+
+/// A request with its recording.
+struct Found<O: Operation> {
+    /// The place of its target.
+    place: usize,
+    prepared: Prepared<O::Content>,
+    reserved: O::Reserved,
+    response: Response,
+}
+
+impl<O: Operation> Found<O> {
+    fn is_answer(&self) -> bool {
+        (200..300).contains(&self.response.status)
+    }
+}
+
+/// Finds the first target with a recorded answer, otherwise the first with a recorded failure: the
+/// recorded call may have failed over.
+fn find<O: Operation>(
+    replay: &Replay,
+    call: &Begun<'_, O>,
+    targets: Vec<(usize, Target)>,
+    observed: &ObservedCall,
+) -> Result<Option<Found<O>>, Error> {
+    let mut best: Option<Found<O>> = None;
+    let (mut missing, mut unfit) = (None, None);
+    for (place, target) in targets {
+        let endpoint = Arc::clone(&target.endpoint);
+        let named = |error: Error| error.with_provider(endpoint.id().as_str());
+        let (prepared, reserved) =
+            match call.operation.prepare(call.caller, target, observed.tags()) {
+                Ok(prepared) => prepared,
+                Err(error) => {
+                    unfit = unfit.or(Some(endpoint.explain(error)));
+                    continue;
+                }
+            };
+        match replay.find(&prepared.recorded_as()) {
+            Ok(None) => {}
+            Ok(Some(response)) => {
+                let found = Found { place, prepared, reserved, response };
+                let is_better =
+                    best.as_ref().is_none_or(|best| found.is_answer() && !best.is_answer());
+                if is_better {
+                    best = Some(found);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotRecorded => {
+                missing = missing.or(Some(named(error)));
+            }
+            Err(error) => return Err(named(error)),
+        }
+    }
+    match (best, missing.or(unfit.filter(|_| replay.is_offline()))) {
+        (Some(found), _) => Ok(Some(found)),
+        (None, Some(error)) => Err(error),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The steps of a call with one attempt, which a recording answers.
+struct Once<'a, O: Operation, F> {
+    caller: &'a Caller,
+    operation: &'a O,
+    prepared: &'a Prepared<O::Content>,
+    ready: Option<(Response, O::Reserved)>,
+    limits: &'a CallTimeLimits,
+    attempt: F,
+    observed: &'a ObservedCall,
+}
+
+impl<'a, O, T, F> Steps for Once<'a, O, F>
+where
+    O: Operation,
+    T: Measurable,
+    F: Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
+{
+    type Target = &'a Prepared<O::Content>;
+    type Answer = T;
+
+    fn choose(&mut self) -> Result<Turn<Self::Target>, Error> {
+        Ok(Turn::Attempt(self.prepared))
+    }
+
+    fn attempt(
+        &mut self,
+        prepared: Self::Target,
+        retries: u32,
+        _begun: Instant,
+        second: &mut SecondSending<'_>,
+    ) -> Result<T, Error> {
+        let Self { caller, limits, .. } = *self;
+        let Some((recorded, reserved)) = self.ready.take() else {
+            return Err(Error::new(ErrorKind::Protocol, "a recording answered already"));
+        };
+        if limits.bounds.is_cancelled() {
+            return Err(Error::cancelled());
+        }
+        self.observed.attempt_begun(retries);
+        let recorded = Some(recorded);
+        let ongoing = OngoingAttempt { caller, prepared, limits, retries, second, recorded };
+        (self.attempt)(ongoing, reserved)
+    }
+
+    /// The recorded failure is the last: a retry would get it again.
+    fn decide(&mut self, failed: &Failed<'_>) -> Decision {
+        match failed.retry_or_stop() {
+            Decision::Retry { .. } => Decision::GiveUp(GiveUp::RetriesSpent),
+            decision => decision,
+        }
+    }
+
+    fn ended(&mut self, attempt: &Attempt) {
+        if has_ended(self.operation, attempt) {
+            self.observed.attempt_ended(attempt);
+        }
+    }
+}

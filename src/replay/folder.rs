@@ -1,0 +1,129 @@
+//! A folder with one file for each recording.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// The end of the name of a recording.
+const END: &str = ".json";
+
+/// The end of the name of a file that is being written.
+const UNFINISHED: &str = ".tmp";
+
+/// How old an unfinished file must be to be one that a killed process left.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// Returns the name of a file for a recording: readable, and without any part of a prompt.
+pub(super) fn name(parts: &[&str], hash: &str, repetition: u32) -> String {
+    let mut name = String::new();
+    for part in parts {
+        let mut word = String::new();
+        for char in part.chars().take(40) {
+            let char = char.to_ascii_lowercase();
+            match char.is_ascii_alphanumeric() || char == '.' {
+                true => word.push(char),
+                false if word.ends_with('-') => {}
+                false => word.push('-'),
+            }
+        }
+        // A name that begins with a dot is hidden.
+        let word = word.trim_matches(['-', '.']);
+        if !word.is_empty() {
+            name.push_str(word);
+            name.push('-');
+        }
+    }
+    match repetition {
+        0 | 1 => format!("{name}{hash}{END}"),
+        again => format!("{name}{hash}-{again}{END}"),
+    }
+}
+
+/// Writes a file so that others see all of it or nothing, even if this process is killed: it is
+/// written under another name and renamed (POSIX `rename` is atomic; `std` does the same on
+/// Windows).
+pub(super) fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let unfinished =
+        format!(".{name}.{}-{:016x}{UNFINISHED}", std::process::id(), fastrand::u64(..));
+    let unfinished = folder.join(unfinished);
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&unfinished)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&unfinished, folder.join(name))
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    written
+}
+
+/// Makes the folder, and removes what killed processes left in it.
+pub(super) fn prepare(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let now = SystemTime::now();
+    for entry in fs::read_dir(folder)?.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let changed = entry.metadata().and_then(|data| data.modified());
+        let is_old = changed
+            .is_ok_and(|changed| now.duration_since(changed).is_ok_and(|age| age >= ABANDONED));
+        if name.starts_with('.') && name.ends_with(UNFINISHED) && is_old {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// The names of all recordings, sorted. A folder that does not exist has none.
+pub(super) fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(END) && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Reads a file; `None` if there is none.
+pub(super) fn read(path: &PathBuf) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_readable_and_safe_on_every_system() {
+        for (parts, repetition, expected) in [
+            (
+                &["openai", "completions", "gpt-4o-mini"][..],
+                1,
+                "openai-completions-gpt-4o-mini-7f.json",
+            ),
+            (&["openai", "models", ""], 1, "openai-models-7f.json"),
+            (&["a", "meta-llama/Llama-3.3:free"], 2, "a-meta-llama-llama-3.3-free-7f-2.json"),
+            (&["../..", "\\", "é"], 1, "7f.json"),
+            (&["..x"], 1, "x-7f.json"),
+            (&[], 3, "7f-3.json"),
+        ] {
+            assert_eq!(name(parts, "7f", repetition), expected);
+        }
+        let long = "a".repeat(300);
+        assert!(name(&[&long, &long], "7f", 1).len() < 100);
+    }
+}

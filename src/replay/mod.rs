@@ -1,0 +1,430 @@
+//! Records what providers answer, and replays it without a key or a network.
+//!
+//! What is recorded is one HTTP exchange: a request after it was encoded, and the response before it
+//! is decoded. A replayed response goes through the same decoder as a live one.
+//!
+//! ```text
+//! key      the request's bytes → its key            (pure)
+//! rules    what the key leaves out or normalises    (pure)
+//! stored   a recording ↔ JSON                       (pure)
+//! folder   one file for each recording, written in one step
+//! tape     a stream, recorded while it is read
+//! ```
+
+mod folder;
+mod key;
+mod mode;
+mod rules;
+mod stored;
+mod tape;
+
+use parking_lot::Mutex;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::error::{Error, ErrorKind};
+use crate::key::Secrets;
+use crate::time::rfc3339;
+pub(crate) use key::Request;
+use key::{Identity, Key};
+pub use mode::Mode;
+pub(crate) use mode::{FOLDER, MODE, USUAL_FOLDER};
+use rules::Rules;
+pub(crate) use stored::Response;
+pub(crate) use tape::{Pieces, Tape};
+
+/// A folder of recordings, for [`ClientBuilder::replay`](crate::ClientBuilder::replay).
+///
+/// A client with it answers from the recordings, and records what is missing. In continuous
+/// integration and in build scripts it only replays. The guide: [replay](crate::guide::replay).
+///
+/// ```no_run
+/// use tollgate::{Client, Replay};
+///
+/// let replay = Replay::dir("llm");
+/// let client = Client::builder()
+///     .provider("openai")
+///     .model("gpt-4o-mini")
+///     .replay(&replay)
+///     .build()?;
+/// println!("{}", client.chat("What is the capital of France?")?.complete_text()?);
+/// replay.check()?; // every recording was used
+/// # Ok::<(), tollgate::Error>(())
+/// ```
+///
+/// Clones share what was used, so one can be kept beside the client.
+#[derive(Clone)]
+#[must_use]
+pub struct Replay {
+    /// `None`: from the environment, or the usual one.
+    folder: Option<PathBuf>,
+    mode: Option<Mode>,
+    rules: Rules,
+    sequence: bool,
+    dates: bool,
+    timing: bool,
+    transient: bool,
+    problems: Vec<String>,
+    /// Guards only itself; no file is read or written under it, and no other lock is taken.
+    state: Arc<Mutex<State>>,
+}
+
+/// What became of the recordings in this process.
+#[derive(Default)]
+struct State {
+    /// How often each request was made.
+    made: HashMap<Key, u32>,
+    /// The names of the files that were replayed or written.
+    used: BTreeSet<String>,
+    written: BTreeSet<String>,
+    /// Why a recording could not be kept.
+    failed: Option<Error>,
+}
+
+impl Replay {
+    /// Keeps the recordings in a folder. A relative path is below the current directory, which is
+    /// the root of the package for build scripts and for tests that cargo runs.
+    pub fn dir(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Some(folder.into()), ..Self::unnamed() }
+    }
+
+    /// Keeps the recordings in the folder that the environment names.
+    pub(crate) fn unnamed() -> Self {
+        Self {
+            folder: None,
+            mode: None,
+            rules: Rules::default(),
+            sequence: false,
+            dates: false,
+            timing: false,
+            transient: false,
+            problems: Vec::new(),
+            state: Arc::default(),
+        }
+    }
+
+    /// Sets the mode. The environment variable `TOLLGATE_REPLAY` goes first. Default:
+    /// [`Replay`](Mode::Replay) if the variable `CI` is set or a build script runs, otherwise
+    /// [`Record`](Mode::Record).
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// Leaves a member of the request's body out of the key and the file: a JSON pointer (RFC 6901),
+    /// where `*` stands for any name or place. `"/messages/0"`, `"/metadata/session"`. Default: no
+    /// member.
+    pub fn ignore(mut self, pointer: &str) -> Self {
+        self.rules.ignore(pointer);
+        self
+    }
+
+    /// Changes every text in the request's body before the key is computed, such as a date in the
+    /// prompt. What is sent stays as it is. Default: no change.
+    ///
+    /// ```
+    /// # use tollgate::Replay;
+    /// # let today = "2026-11-27";
+    /// let replay = Replay::dir("llm").rewrite(|text| text.replace(today, "[today]"));
+    /// # let _ = replay;
+    /// ```
+    pub fn rewrite(mut self, rewrite: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        self.rules.rewrite(rewrite);
+        self
+    }
+
+    /// Writes `[key]` in place of a text, wherever it is in requests and responses. It needs at
+    /// least 8 bytes. Keys, secret headers and credentials of the client are hidden without it, as in
+    /// errors. Default: nothing more.
+    pub fn hide(mut self, text: &str) -> Self {
+        if text.len() < 8 {
+            self.problems.push(format!(
+                "Replay::hide got a text of {} bytes, which may be part of other words; hide at \
+                 least 8",
+                text.len()
+            ));
+        }
+        self.rules.hidden.add(text);
+        self
+    }
+
+    /// Sets whether equal requests have a recording each, in the order in which the program makes
+    /// them. Default: `false`; they share one.
+    pub fn sequence(mut self, sequence: bool) -> Self {
+        self.sequence = sequence;
+        self
+    }
+
+    /// Sets whether recordings say when they were made, as a date in UTC, and keep the `date` header
+    /// of the response. Default: `false`, so that recording the same answer again changes no file.
+    pub fn dates(mut self, dates: bool) -> Self {
+        self.dates = dates;
+        self
+    }
+
+    /// Sets whether recordings of streams keep how long each piece took to come. A recording with
+    /// these times is replayed as slowly. Default: `false`; streams are replayed at once.
+    pub fn timing(mut self, timing: bool) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// Sets whether responses with the status 408, 409, 429 or 500 and above are recorded. Default:
+    /// `false`; they say nothing about the request, and would be replayed forever.
+    pub fn transient_failures(mut self, recorded: bool) -> Self {
+        self.transient = recorded;
+        self
+    }
+
+    /// The recordings in the folder that nothing has used so far, sorted. Call it after all calls
+    /// of the program.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read.
+    pub fn unused(&self) -> io::Result<Vec<PathBuf>> {
+        let mut names = folder::names(self.folder())?;
+        let state = self.state.lock();
+        names.retain(|name| !state.used.contains(name));
+        Ok(names.into_iter().map(|name| self.folder().join(name)).collect())
+    }
+
+    /// Fails if a recording is [unused](Self::unused), or if one could not be written. Call it at
+    /// the end of a test.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration), with the names of the files.
+    pub fn check(&self) -> Result<(), Error> {
+        if let Some(failed) = self.state.lock().failed.take() {
+            return Err(failed);
+        }
+        let unused = self.unused().map_err(|cause| self.unreadable(self.folder(), cause))?;
+        if unused.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = unused.iter().map(|path| path.display().to_string()).collect();
+        let message = format!("no call used these recordings: {}; delete them", names.join(", "));
+        Err(Error::new(ErrorKind::Configuration, message))
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.as_deref().unwrap_or(Path::new(USUAL_FOLDER))
+    }
+}
+
+/// What the client does with it.
+impl Replay {
+    /// Settles the folder and the mode, with those of the environment, and makes the folder.
+    /// `usual` is the mode if none is set. `None` if it is off.
+    pub(crate) fn ready(
+        mut self,
+        folder: Option<PathBuf>,
+        mode: Option<Mode>,
+        usual: Mode,
+    ) -> Result<Option<Self>, Vec<String>> {
+        self.folder = self.folder.or(folder);
+        let mode = mode.or(self.mode).unwrap_or(usual);
+        self.mode = Some(mode);
+        if mode == Mode::Off {
+            return Ok(None);
+        }
+        if !self.is_offline() {
+            if let Err(cause) = folder::prepare(self.folder()) {
+                self.problems.push(format!(
+                    "the folder of recordings {} cannot be made ({cause}); create it, or name \
+                     another one",
+                    self.folder().display()
+                ));
+            }
+        }
+        match self.problems.is_empty() {
+            true => Ok(Some(self)),
+            false => Err(self.problems),
+        }
+    }
+
+    /// Whether it never uses the network.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.mode == Some(Mode::Replay)
+    }
+
+    /// Finds the recording of a request. `None` if it is to be recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRecorded`](ErrorKind::NotRecorded) if there is none and nothing may be recorded,
+    /// [`Configuration`](ErrorKind::Configuration) if its file cannot be used.
+    pub(crate) fn find(&self, request: &Request<'_>) -> Result<Option<Response>, Error> {
+        let identity = Identity::of(request, &self.rules);
+        let (name, is_new) = {
+            let mut state = self.state.lock();
+            if let Some(failed) = state.failed.take() {
+                return Err(failed);
+            }
+            let made = state.made.entry(identity.key).or_default();
+            *made += 1;
+            let name = self.name(request, &identity, *made);
+            let is_new = state.written.contains(&name);
+            (name, is_new)
+        };
+        let path = self.folder().join(&name);
+        if self.mode == Some(Mode::Refresh) && !is_new {
+            return Ok(None);
+        }
+        let text = folder::read(&path).map_err(|cause| self.unreadable(&path, cause))?;
+        let Some(text) = text else {
+            return match self.is_offline() {
+                true => Err(self.missing(&path)),
+                false => Ok(None),
+            };
+        };
+        if !is_new && self.is_stale(&path, &text) {
+            return Ok(None);
+        }
+        let response = stored::read(&text, &identity).map_err(|cause| {
+            let message = format!("the recording {} cannot be used: {cause}", path.display());
+            Error::new(ErrorKind::Configuration, message)
+        })?;
+        self.state.lock().used.insert(name);
+        Ok(Some(response))
+    }
+
+    /// Keeps the response to a request, without `secrets`.
+    pub(crate) fn keep(&self, request: &Request<'_>, secrets: &Secrets, response: Response) {
+        if self.is_kept(response.status) {
+            self.write(request.into(), &Identity::of(request, &self.rules), secrets, response);
+        }
+    }
+
+    /// Records the stream that answers a request and begins with this head.
+    pub(crate) fn tape(
+        &self,
+        request: &Request<'_>,
+        secrets: &Arc<Secrets>,
+        head: Response,
+    ) -> Tape {
+        let (label, identity) = (Label::from(request), Identity::of(request, &self.rules));
+        let (replay, secrets) = (self.clone(), Arc::clone(secrets));
+        let keep = move |response| replay.write(label, &identity, &secrets, response);
+        Tape::new(head, self.timing, keep)
+    }
+
+    fn is_kept(&self, status: u16) -> bool {
+        self.transient || !matches!(status, 408 | 409 | 429 | 500..)
+    }
+
+    fn write(&self, label: Label, identity: &Identity, secrets: &Secrets, response: Response) {
+        let mut response = response;
+        if !self.dates {
+            response.headers.retain(|(name, _)| name != "date");
+        }
+        let now = SystemTime::now();
+        let recorded = self.dates.then(|| rfc3339::rfc3339(now)).map(|time| time[..10].to_owned());
+        let mut secrets = secrets.clone();
+        secrets.add_all(&self.rules.hidden);
+        let made = self.state.lock().made.get(&identity.key).copied().unwrap_or(1);
+        let name = label.name(identity, if self.sequence { made } else { 1 });
+        let outcome = match stored::write(identity, &response, &secrets, recorded) {
+            Some(text) => folder::write(self.folder(), &name, &text).map_err(|cause| {
+                let path = self.folder().join(&name);
+                let message = format!("the recording {} cannot be written", path.display());
+                Error::new(ErrorKind::Configuration, message).with_source(cause)
+            }),
+            None => Err(Error::new(
+                ErrorKind::Configuration,
+                format!("the recording {name} cannot be written: its binary body contains a key"),
+            )),
+        };
+        let mut state = self.state.lock();
+        match outcome {
+            Ok(()) => {
+                state.used.insert(name.clone());
+                state.written.insert(name);
+            }
+            Err(error) => state.failed = Some(error),
+        }
+    }
+
+    fn name(&self, request: &Request<'_>, identity: &Identity, made: u32) -> String {
+        Label::from(request).name(identity, if self.sequence { made } else { 1 })
+    }
+
+    /// Whether a recording is to be made again because of its age.
+    fn is_stale(&self, path: &Path, text: &str) -> bool {
+        let Some(Mode::RefreshOlderThan(most)) = self.mode else { return false };
+        let stated = stored::recorded(text);
+        let stated = stated.and_then(|day| rfc3339::parse(&format!("{day}T00:00:00Z")));
+        let changed = || path.metadata().and_then(|data| data.modified()).ok();
+        let made = stated.or_else(changed);
+        made.is_none_or(|made| age(made) > most)
+    }
+
+    fn missing(&self, path: &Path) -> Error {
+        let message = format!(
+            "there is no recording of this request ({}), and only recordings are used here; to \
+             record it, run once with {MODE}=record and a key, and check in the file",
+            path.display()
+        );
+        Error::new(ErrorKind::NotRecorded, message)
+    }
+
+    fn unreadable(&self, path: &Path, cause: io::Error) -> Error {
+        let message = format!("the recordings cannot be read: {}", path.display());
+        Error::new(ErrorKind::Configuration, message).with_source(cause)
+    }
+}
+
+fn age(made: SystemTime) -> Duration {
+    SystemTime::now().duration_since(made).unwrap_or_default()
+}
+
+/// What a person reads in the name of a recording.
+struct Label {
+    provider: String,
+    endpoint: String,
+    model: String,
+}
+
+impl From<&Request<'_>> for Label {
+    fn from(request: &Request<'_>) -> Self {
+        let path = request.url.path();
+        let last = path.rsplit('/').next().unwrap_or_default();
+        // Gemini's end in the model and the method.
+        let endpoint = last.rsplit(':').next().unwrap_or_default();
+        Self {
+            provider: request.provider.to_owned(),
+            endpoint: endpoint.to_owned(),
+            model: request.model.to_owned(),
+        }
+    }
+}
+
+impl Label {
+    fn name(&self, identity: &Identity, repetition: u32) -> String {
+        let parts = [&*self.provider, &self.endpoint, &self.model];
+        folder::name(&parts, &identity.key.short(), repetition)
+    }
+}
+
+impl From<&Replay> for Replay {
+    fn from(replay: &Replay) -> Self {
+        replay.clone()
+    }
+}
+
+/// Hides the texts that it hides.
+impl fmt::Debug for Replay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay")
+            .field("folder", &self.folder)
+            .field("mode", &self.mode)
+            .field("rules", &self.rules)
+            .field("sequence", &self.sequence)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+//! Records a stream while it is read.
+
+use std::time::{Duration, Instant};
+
+use super::stored::Response;
+
+/// Records a stream while it is read. Dropping it before [`finish`](Self::finish) records nothing:
+/// a part of a stream is no answer.
+pub(crate) struct Tape {
+    response: Response,
+    /// When the last piece came, if the times are recorded.
+    last: Option<Instant>,
+    keep: Box<dyn FnOnce(Response) + Send>,
+}
+
+impl Tape {
+    /// A tape that begins with the head of a response.
+    pub(super) fn new(
+        head: Response,
+        timed: bool,
+        keep: impl FnOnce(Response) + Send + 'static,
+    ) -> Self {
+        let last = timed.then(Instant::now);
+        let response = Response { streamed: true, pieces: Vec::new(), ..head };
+        Self { response, last, keep: Box::new(keep) }
+    }
+
+    /// Sets whether only the end of the connection ends the stream.
+    pub(crate) fn until_close(&mut self, until_close: bool) {
+        self.response.until_close = until_close;
+    }
+
+    /// Adds a piece. An empty one only marks the end.
+    pub(crate) fn push(&mut self, piece: &[u8]) {
+        if piece.is_empty() {
+            return;
+        }
+        self.response.pieces.push(piece.to_vec());
+        if let Some(last) = &mut self.last {
+            let now = Instant::now();
+            let waited = now.saturating_duration_since(*last).as_millis();
+            self.response.waits.push(u64::try_from(waited).unwrap_or(u64::MAX));
+            *last = now;
+        }
+    }
+
+    /// Keeps what was recorded: the answer is complete, or the provider ended it with an error.
+    pub(crate) fn finish(self) {
+        (self.keep)(self.response);
+    }
+}
+
+/// The pieces of a recorded stream, one after another.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    pieces: std::vec::IntoIter<Vec<u8>>,
+    waits: std::vec::IntoIter<u64>,
+    pub(crate) until_close: bool,
+}
+
+impl Pieces {
+    pub(crate) fn of(response: Response) -> Self {
+        let Response { pieces, waits, until_close, .. } = response;
+        Self { pieces: pieces.into_iter(), waits: waits.into_iter(), until_close }
+    }
+
+    /// The next piece that is not empty, which means the end to the reader, and how long it took
+    /// to come.
+    pub(crate) fn next(&mut self) -> (Duration, Option<Vec<u8>>) {
+        loop {
+            let wait = Duration::from_millis(self.waits.next().unwrap_or_default());
+            match self.pieces.next() {
+                Some(piece) if piece.is_empty() => {}
+                piece => return (wait, piece),
+            }
+        }
+    }
+}

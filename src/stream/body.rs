@@ -1,0 +1,91 @@
+//! The body of a stream: from the network or from a recording.
+
+use std::fmt;
+
+use crate::cancel::CancelToken;
+use crate::error::{Error, Phase};
+use crate::replay::{Pieces, Tape};
+use crate::retry::{Interruptible, Sleeper};
+use crate::transport::Body;
+
+/// The body of a stream, piece by piece, and its recording if it is recorded.
+pub(crate) struct StreamBody {
+    feed: Feed,
+    tape: Option<Tape>,
+}
+
+enum Feed {
+    Network(Body),
+    Recording {
+        pieces: Pieces,
+        /// The last piece that was read.
+        piece: Vec<u8>,
+        stop: CancelToken,
+    },
+}
+
+impl StreamBody {
+    pub(crate) fn live(body: Body) -> Self {
+        Self { feed: Feed::Network(body), tape: None }
+    }
+
+    /// A recorded body. `stop` ends its waits.
+    pub(crate) fn replayed(pieces: Pieces, stop: CancelToken) -> Self {
+        Self { feed: Feed::Recording { pieces, piece: Vec::new(), stop }, tape: None }
+    }
+
+    /// Records what is read from now on.
+    pub(crate) fn record(&mut self, mut tape: Tape) {
+        tape.until_close(self.is_until_close());
+        self.tape = Some(tape);
+    }
+
+    /// Keeps the recording: no more of the body belongs to the answer.
+    pub(crate) fn recorded(&mut self) {
+        if let Some(tape) = self.tape.take() {
+            tape.finish();
+        }
+    }
+
+    /// Whether only the end of the connection ends the body.
+    pub(super) fn is_until_close(&self) -> bool {
+        match &self.feed {
+            Feed::Network(body) => body.is_until_close(),
+            Feed::Recording { pieces, .. } => pieces.until_close,
+        }
+    }
+
+    /// Waits for the next piece. It is empty at the end.
+    ///
+    /// # Errors
+    ///
+    /// If the connection fails, or the wait for a recorded piece is cancelled.
+    pub(crate) fn read(&mut self) -> Result<&[u8], Error> {
+        match &mut self.feed {
+            Feed::Network(body) => {
+                let piece = body.read()?;
+                if let Some(tape) = &mut self.tape {
+                    tape.push(piece);
+                }
+                Ok(piece)
+            }
+            Feed::Recording { pieces, piece, stop } => {
+                let (wait, next) = pieces.next();
+                if !wait.is_zero() {
+                    Interruptible.sleep(wait, Some(stop));
+                }
+                if stop.is_cancelled() {
+                    return Err(Error::cancelled().with_phase(Phase::Body));
+                }
+                *piece = next.unwrap_or_default();
+                Ok(piece)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for StreamBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamBody").finish_non_exhaustive()
+    }
+}
