@@ -182,7 +182,7 @@ fn every_operation_is_recorded_and_replayed() {
     let (folder, server) = (Folder::new("operations"), loopback());
     let list = json!({"object": "list", "data": [{"id": "gpt-4o-mini", "object": "model"}]});
     server.on(
-        |request| request.path.ends_with("/models"),
+        |request| request.path().ends_with("/models"),
         Reply::raw(200, "application/json", list.to_string()),
     );
     let run = |client: &Client| {
