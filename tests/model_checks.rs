@@ -18,6 +18,10 @@ fn image() -> ChatRequest {
     Message::user("secret").with(Image::from_bytes("image/png", b"\x89PNG\r\n\x1a\n")).into()
 }
 
+fn document() -> ChatRequest {
+    Message::user("secret").with(Document::from_bytes("application/pdf", b"%PDF-1.7")).into()
+}
+
 fn tool() -> ChatRequest {
     ChatRequest::from("secret").tool(Tool::function("f", "d", json!({"type": "object"})))
 }
@@ -66,6 +70,7 @@ fn what_the_catalogue_rules_out_is_refused_with_its_reason_and_nothing_is_sent()
             ChatRequest::from("secret").max_output_tokens(16_385),
             "at most 16384",
         ),
+        ("openai", "gpt-3.5-turbo", document(), "the request has documents"),
         ("openai", "gpt-4o", text().into(), "the context window holds 128000"),
         ("anthropic", "claude-opus-4-6", effort(ReasoningEffort::XHigh), "only \"none\", \"low\""),
         ("anthropic", "claude-opus-5", ChatRequest::from("secret").temperature(0.2), "temperature"),
@@ -99,6 +104,9 @@ fn what_the_model_can_do_or_may_be_able_to_do_is_sent() {
         ("openai", "gpt-4o", " ".repeat(1_000_000).into()),
         // Retired by the calendar, but the provider may still serve it.
         ("openai", "gpt-5-codex", "secret".into()),
+        // Cohere caps the limit.
+        ("cohere", "command-a-03-2025", ChatRequest::from("secret").max_output_tokens(100_000)),
+        ("gemini", "gemini-2.5-flash", ChatRequest::from("secret").max_output_tokens(100_000)),
         // A gateway may read documents itself, and drops what a model does not accept.
         ("openrouter", "openai/gpt-3.5-turbo", image()),
         // A deployment's name says nothing about its model.
@@ -260,8 +268,6 @@ fn the_catalogue_decides_over_the_name_what_a_request_looks_like() {
 fn a_budget_reserves_up_to_the_window_that_the_catalogue_knows() {
     let server = loopback();
     let price = Price::per_million(Money::dollars(1), Money::dollars(1));
-    let document = || Document::from_bytes("application/pdf", b"%PDF-1.7");
-    let request = || Message::user("Read this.").with(document());
     let limits = Capabilities::default().context_window(10_000).max_output(500);
     let known = Catalogue::builtin().set(Model::new("openai", "our-7b").capabilities(limits));
     for (catalogue, expected) in
@@ -272,7 +278,7 @@ fn a_budget_reserves_up_to_the_window_that_the_catalogue_knows() {
             .budget(Budget::total(Money::dollars(1)));
         let client = builder(&server, "openai").model("our-7b").catalogue(catalogue).costs(costs);
         let client = client.build().unwrap();
-        let error = client.chat(request()).err();
+        let error = client.chat(document()).err();
         assert_eq!(error.as_ref().map(Error::kind), expected, "{error:?}");
     }
 }

@@ -12,8 +12,8 @@ use crate::provider::{Format, ImageInput, ModelNames, Profile, ReasoningControl,
 pub(super) struct Refusals {
     /// Images, sound and tools for a model without them, and a prompt beyond the window.
     basics: bool,
-    /// A schema for a model that has none.
-    schemas: bool,
+    /// A schema for a model that has none, and documents for one without vision.
+    schemas_and_files: bool,
     /// A reasoning effort that the model does not have, and sampling that it does not accept.
     settings: bool,
     /// An output limit above the model's own.
@@ -25,35 +25,33 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// What a provider refuses, by its own pages and its recorded answers:
+    /// What a provider refuses:
     ///
-    /// - OpenAI: `unsupported_parameter` and `unsupported_value` for settings ("Only the default (1)
-    ///   value is supported"), "max_tokens is too large: … This model supports at most …", "Invalid
-    ///   parameter: 'response_format' of type 'json_schema' is not supported with this model".
-    /// - Anthropic: "This model does not support effort level …" (recorded), "max_tokens: … which is
-    ///   the maximum allowed number of output tokens", and a 400 for sampling parameters from Claude
-    ///   Opus 4.7 on (its page "What's new in Claude Opus 4.7").
-    /// - Groq: "`max_completion_tokens` must be less than or equal to …", "`reasoning_effort` is not
-    ///   supported with this model".
-    /// - Gemini: an output limit outside the "supported range", and separate limits for input and
-    ///   output (ai.google.dev/gemini-api/docs/models).
-    /// - Cohere: "too many tokens: max tokens must be less than or equal to …".
+    /// - OpenAI: "max_tokens is too large: 8192. This model supports at most 4096 completion tokens"
+    ///   (NextChat #3195), `unsupported_parameter` and `unsupported_value` for settings, a schema
+    ///   for a model without structured outputs, and files for a model without vision (its page
+    ///   "File inputs").
+    /// - Anthropic: "This model does not support effort level …" (recorded), and any other sampling
+    ///   than the default from Claude Opus 4.7 on (models.dev #1468).
+    /// - Groq: "`max_completion_tokens` must be less than or equal to …" (khoj #1236), and
+    ///   "`reasoning_effort` is not supported with this model".
+    /// - Google: "The input token count (…) exceeds the maximum number of tokens allowed (1048576)"
+    ///   (gemini-cli #6678); the answer has a limit of its own (ai.google.dev/gemini-api/docs/models).
     ///
-    /// Gateways choose among several hosts, drop what a model cannot do, shorten prompts and read
-    /// documents themselves (OpenRouter's pages "Message Transforms" and "PDF Inputs"). At Azure the
-    /// name is that of a deployment, which its owner chose. Neither refuses anything here.
+    /// Cohere caps an output limit above the model's own (cohere-developer-experience #600). Gateways
+    /// choose among several hosts, drop what a model cannot do, shorten prompts and read documents
+    /// themselves (OpenRouter's pages "Message Transforms" and "PDF Inputs"). At Azure the name is
+    /// that of a deployment, which its owner chose. Neither refuses anything here.
     pub(super) fn of(profile: &Profile) -> Self {
         if profile.model_names == ModelNames::Gateway || profile.id.as_str().starts_with("azure") {
             return Self::default();
         }
         let basics = Self { basics: true, ..Self::default() };
-        let with = |settings, output_limits| Self { settings, output_limits, ..basics };
+        let settings = Self { settings: true, output_limits: true, ..basics };
         match profile.id.as_str() {
-            "openai" => Self { schemas: true, off_is_effort: true, ..with(true, true) },
-            "anthropic" | "groq" => with(true, true),
-            "gemini" => Self { window_is_input: true, ..with(false, true) },
-            "vertex" => Self { window_is_input: true, ..basics },
-            "cohere" => with(false, true),
+            "openai" => Self { schemas_and_files: true, off_is_effort: true, ..settings },
+            "anthropic" | "groq" => settings,
+            "gemini" | "vertex" => Self { window_is_input: true, ..basics },
             _ => basics,
         }
     }
@@ -71,8 +69,9 @@ impl Refusals {
             certain.max_input = known.max_input.or(known.context_window);
             certain.context_window = None;
         }
-        if self.schemas {
+        if self.schemas_and_files {
             certain.schema = known.schema;
+            certain.documents = known.documents.filter(|_| known.images == Some(false));
         }
         if self.settings {
             certain.reasoning = known.reasoning;
@@ -139,11 +138,11 @@ mod tests {
         let settings = basics.max_output(100).reasoning(false).temperature(false);
         let input = Capabilities { context_window: None, max_input: Some(1_000), ..basics };
         for (provider, expected) in [
-            ("openai", settings.schema(false)),
+            ("openai", settings.schema(false).documents(false)),
             ("anthropic", settings),
             ("groq", settings),
-            ("cohere", basics.max_output(100)),
-            ("gemini", input.max_output(100)),
+            ("cohere", basics),
+            ("gemini", input),
             ("vertex", input),
             ("mistral", basics),
             ("together", basics),

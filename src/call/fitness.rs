@@ -92,8 +92,11 @@ pub(super) fn check<O: Operation>(
     operation: &O,
     target: &Target,
 ) -> Result<(), Error> {
-    let Some(needs) = operation.needs() else { return Ok(()) };
     let known = &target.known;
+    if !known.is_checked {
+        return Ok(());
+    }
+    let Some(needs) = operation.needs() else { return Ok(()) };
     let names = (target.endpoint.id().as_str(), &*target.model);
     match unmet(&needs, (&known.certain, &known.efforts), names, caller, operation) {
         None => Ok(()),

@@ -33,6 +33,8 @@ pub(super) struct Known {
     pub(super) efforts: Vec<ReasoningEffort>,
     /// Its entry in the catalogue.
     pub(super) model: Option<Model>,
+    /// Whether anything is certain that could refuse a call.
+    pub(super) is_checked: bool,
     /// Whether observers should be told that it is deprecated.
     warns: AtomicBool,
 }
@@ -77,8 +79,19 @@ impl Known {
         let says = own.as_ref().or(found.as_ref().filter(|_| is_listed_here));
         let warns = AtomicBool::new(says.is_some_and(is_leaving));
         let wire = profile.format.map(|format| wire(id, format, model, traits.api));
-        let name = model.into();
-        Self { name, traits, wire, capabilities, certain, routed, efforts, model: found, warns }
+        let is_checked = certain != Capabilities::default() || !efforts.is_empty();
+        Self {
+            name: model.into(),
+            traits,
+            wire,
+            capabilities,
+            certain,
+            routed,
+            efforts,
+            model: found,
+            is_checked,
+            warns,
+        }
     }
 
     /// Its entry in the catalogue if it is deprecated, once.

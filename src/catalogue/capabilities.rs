@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// What a model can do, as far as is known. `None` means unknown, and what is unknown is allowed.
 ///
-/// A route [skips](crate::route::TargetStep::CannotServe) a target that is known to be unable to
-/// serve a request. What [`RouteTarget`](crate::route::RouteTarget) sets comes first. After it come
+/// A client refuses a call that its model certainly cannot serve, see
+/// [`ClientBuilder::check_models`](crate::ClientBuilder::check_models). A route
+/// [skips](crate::route::TargetStep::CannotServe) a target for the same reasons. What [`RouteTarget`](crate::route::RouteTarget) sets comes first. After it come
 /// the facts that the client has: the context window and the output limit in the price table, and
 /// what the provider's [profile](crate::provider::Profile) rules out.
 ///
@@ -72,8 +73,8 @@ pub enum ModelStatus {
     Preview,
     /// Still in service, but its provider advises against it. Routes use it like any other.
     Deprecated,
-    /// Out of service. Routes skip a model that your program gave this status. A retirement date
-    /// alone does not make them skip it.
+    /// Out of service. Calls to a model that your program gave this status are refused before they
+    /// are sent, and routes skip it. A retirement date alone does neither.
     Retired,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`Catalogue`] knows the models of the providers that the crate knows by name: how much they read
 //! and write, whether they call tools or look at images, when they retire. A program can correct it
-//! and add its own models. A [route](crate::route) skips targets whose model cannot serve a request.
+//! and add its own models. A client asks it what a request must look like, refuses calls that their model
+//! cannot serve, and [routes](crate::route) skip such targets.
 //!
 //! `table.txt` holds the data, and `table.rs` reads it. The crate in `prices/` writes the table and
 //! documents its sources.
