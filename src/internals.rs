@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 #[cfg(feature = "bedrock")]
@@ -15,7 +15,9 @@ use crate::chat::{ChatRequest, ChatResponse, Usage};
 use crate::deadline::Deadline;
 use crate::embed::{EmbedRequest, EmbeddingFormat};
 use crate::error::{Attempt, Error};
+use crate::family::Traits;
 use crate::histogram::Histogram;
+use crate::memo::Memo;
 use crate::metrics::{self, CHAT, CallEnd, Costs, Counted, MetricsSnapshot};
 use crate::money::Money;
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
