@@ -48,6 +48,16 @@ fn a_lost_creation_is_sent_again() {
 }
 
 #[test]
+fn a_job_waits_for_its_file_to_be_checked() {
+    let server = server();
+    server.batches(BatchScript::new().pending_files(3));
+    let client = client(&server, "azure", "gpt-4o-mini");
+    let batches = client.batches("azure");
+    let batch = batches.submit(requests(2)).unwrap();
+    assert_eq!(outcomes(&batches, &batch).len(), 2);
+}
+
+#[test]
 fn an_interrupted_upload_is_repeated_and_creates_one_job() {
     let server = server();
     let cut = std::sync::atomic::AtomicBool::new(true);

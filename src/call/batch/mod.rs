@@ -2,6 +2,7 @@
 
 mod decode;
 mod download;
+mod drafts;
 mod encode;
 mod exchange;
 mod jobs;

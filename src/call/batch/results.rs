@@ -234,7 +234,7 @@ impl BatchResults {
         let end = &jobs[part];
         let known = Known { batch, part: &batch.parts[part], item, place, count };
         let outcome = match line {
-            // A job that failed as a whole lists its requests as failed.
+            // Some servers list the cancelled requests of a job as failed.
             Some(Line { outcome: Outcome::Failed(failure), .. })
                 if end.state == BatchState::Cancelled && is_cancellation(&failure.code) =>
             {

@@ -9,7 +9,10 @@ use super::describe::alert;
 use crate::cost::ledger::LedgerError;
 use crate::cost::record::{self, KeptRecord};
 use crate::cost::reservation::{Ending, Held};
-use crate::cost::{Budget, BudgetAlert, CallOutcome, CallPlan, Cost, CostEvent, Money, Window};
+use crate::cost::scope::Scope;
+use crate::cost::{
+    Bill, Budget, BudgetAlert, CallOutcome, CallPlan, Cost, CostEvent, Money, Price, Window,
+};
 use crate::sync::none_held;
 use crate::time::rfc3339::seconds;
 
@@ -35,9 +38,7 @@ impl CostTracker {
                 (terms.lost(), terms.unanswered(), None)
             }
             Ending::Answered(bill) => {
-                let served = bill.served_model.as_deref().filter(|model| *model != scope.model);
-                let served = served.and_then(|model| self.prices().find(scope.prices(), model));
-                let served = served.map(|price| scope.priced(price));
+                let served = self.served_price(scope, &bill);
                 let price = served.as_deref().or(basis.price());
                 let terms = basis.terms(price, bill.service_tier.as_deref());
                 let cost = terms.answered(&bill.usage, bill.outcome);
@@ -79,6 +80,13 @@ impl CostTracker {
         alerts.iter().for_each(|alert| self.alert(alert));
         self.warn_of(&basis.plan, total, now);
         cost
+    }
+
+    /// The price of the model that served a call, if it is not the requested one.
+    pub(super) fn served_price(&self, scope: &Scope, bill: &Bill) -> Option<Arc<Price>> {
+        let served = bill.served_model.as_deref().filter(|model| *model != scope.model)?;
+        let price = self.prices().find(scope.prices(), served)?;
+        Some(scope.priced(price))
     }
 
     /// Alerts for soft per-request limits that a call reached: nothing else adds those up.

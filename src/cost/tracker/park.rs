@@ -49,10 +49,7 @@ impl CostTracker {
     /// What a call costs at today's prices, without recording it.
     pub(crate) fn appraise(&self, plan: CallPlan, bill: Bill) -> Option<Cost> {
         let basis = self.basis(plan, self.now());
-        let scope = &basis.plan.scope;
-        let served = bill.served_model.as_deref().filter(|model| *model != scope.model);
-        let served = served.and_then(|model| self.prices().find(scope.prices(), model));
-        let served = served.map(|price| scope.priced(price));
+        let served = self.served_price(&basis.plan.scope, &bill);
         let terms = basis.terms(served.as_deref().or(basis.price()), bill.service_tier.as_deref());
         terms.answered(&bill.usage, bill.outcome)
     }

@@ -72,6 +72,7 @@ impl State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action<'a> {
     Upload,
+    File(&'a str),
     Content(&'a str),
     Create,
     List,
@@ -86,6 +87,7 @@ pub(super) fn answer(server: &Server, request: &Request) -> Option<Reply> {
     let unknown = || Reply::error(404, "", "There is no batch or file of that id.");
     let reply = match action {
         Action::Upload => upload(server, request),
+        Action::File(id) => file(server, id).unwrap_or_else(unknown),
         Action::Content(id) => content(server, id).unwrap_or_else(unknown),
         Action::Create => create(server, request, interface, base),
         Action::List => list(server, interface),
@@ -138,7 +140,9 @@ fn action<'a>(server: &Server, request: &'a Request) -> Option<(&'a str, Interfa
     let (base, rest) = parts("/files")?;
     let action = match rest {
         None | Some("upload") if is_post => Action::Upload,
-        Some(rest) if !is_post => Action::Content(rest.strip_suffix("/content")?),
+        Some(rest) if !is_post => {
+            rest.strip_suffix("/content").map_or(Action::File(rest), Action::Content)
+        }
         _ => return None,
     };
     is(base, Format::OpenAiChat).then_some((base, Interface::OpenAi, action))
@@ -170,8 +174,18 @@ fn upload(server: &Server, request: &Request) -> Reply {
         "created_at": seconds(),
         "filename": "batch.jsonl",
         "purpose": purpose,
+        "status": if server.batches.state.lock().script.pending > 0 { "pending" } else { "processed" },
     });
     json_reply(&body)
+}
+
+/// Shows an uploaded file.
+fn file(server: &Server, id: &str) -> Option<Reply> {
+    let mut state = server.batches.state.lock();
+    let bytes = state.files.get(id)?.len();
+    state.script.pending = state.script.pending.saturating_sub(1);
+    let status = if state.script.pending > 0 { "pending" } else { "processed" };
+    Some(json_reply(&json!({"id": id, "object": "file", "bytes": bytes, "status": status})))
 }
 
 /// A file, with the faults of the script.
@@ -197,6 +211,9 @@ fn create(server: &Server, request: &Request, interface: Interface, base: &str) 
     if state.script.dropped > 0 {
         state.script.dropped -= 1;
         return Reply::disconnect();
+    }
+    if state.script.pending > 0 && matches!(interface, Interface::OpenAi | Interface::Mistral) {
+        return Reply::error(400, "", "The file is not processed yet.");
     }
     let number = state.number();
     let made = Job::new(number, interface, base, request, &state.files, &state.script);

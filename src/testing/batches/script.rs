@@ -20,6 +20,7 @@ pub struct BatchScript {
     pub(super) halved: u32,
     pub(super) lost: u32,
     pub(super) dropped: u32,
+    pub(super) pending: u32,
 }
 
 impl BatchScript {
@@ -103,6 +104,13 @@ impl BatchScript {
     /// Ends the connection instead of creating a job, the next `times`. Default: never.
     pub fn lose_requests(mut self, times: u32) -> Self {
         self.dropped = times;
+        self
+    }
+
+    /// Sets how many looks find an uploaded file not ready yet, as at Azure. A job over such a file is
+    /// refused. Default: 0.
+    pub fn pending_files(mut self, looks: u32) -> Self {
+        self.pending = looks;
         self
     }
 }
