@@ -59,6 +59,21 @@ fn a_stored_handle_works_in_another_process_and_so_does_the_id() {
 }
 
 #[test]
+fn a_damaged_or_foreign_handle_is_refused() {
+    let server = server();
+    let client = client(&server, "openai", "gpt-4o-mini");
+    let batch = client.batches("openai").submit(requests(1)).unwrap();
+    let mut stored = serde_json::to_value(&batch).unwrap();
+    stored["items"][0]["part"] = 7.into();
+    let damaged: Batch = serde_json::from_value(stored).unwrap();
+    let error = client.batches("openai").results(&damaged).unwrap_err();
+    assert!(error.to_string().contains("damaged"), "{error}");
+    let azure = support::batches::client(&server, "azure", "gpt-4o-mini");
+    let error = azure.batches("azure").status(&batch).unwrap_err();
+    assert!(error.to_string().contains("Client::batches(\"openai\")"), "{error}");
+}
+
+#[test]
 fn failed_expired_and_cancelled_requests_keep_their_place_and_their_class() {
     for (provider, model) in PROVIDERS {
         let server = server();

@@ -79,9 +79,15 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// As for [`new`](Self::new), and if the handle is another provider's.
+    /// As for [`new`](Self::new), and if the handle is damaged or another provider's.
     fn of(caller: &Arc<Caller>, options: &BatchOptions, batch: &Batch) -> Result<Self, Error> {
         let service = Self::new(caller, options)?;
+        if batch.items.iter().any(|item| item.part >= batch.parts.len()) {
+            return Err(Error::invalid_request(
+                "the stored handle of the batch is damaged: a request belongs to no job; find the \
+                 batch by its id with Batches::find",
+            ));
+        }
         if service.endpoint.id() == batch.provider() {
             return Ok(service);
         }

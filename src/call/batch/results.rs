@@ -236,7 +236,8 @@ impl BatchResults {
         let outcome = match line {
             // Some servers list the cancelled requests of a job as failed.
             Some(Line { outcome: Outcome::Failed(failure), .. })
-                if end.state == BatchState::Cancelled && is_cancellation(&failure.code) =>
+                if end.state == BatchState::Cancelled
+                    && is_cancellation(failure.code.as_deref()) =>
             {
                 service.without_result(BatchOutcome::Cancelled, &known)?
             }
@@ -265,8 +266,8 @@ impl BatchResults {
     }
 }
 
-fn is_cancellation(code: &Option<String>) -> bool {
-    code.as_deref().is_some_and(|code| code.contains("cancel"))
+fn is_cancellation(code: Option<&str>) -> bool {
+    code.is_some_and(|code| code.contains("cancel"))
 }
 
 fn hash(id: &str) -> u64 {
