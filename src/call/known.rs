@@ -56,26 +56,23 @@ impl Known {
         let mut capabilities =
             set.or(ruled_out).or(limits(prices.find(priced_as, model).as_deref()));
         // Behind another base URL, a model of this name may be another one.
-        if settings.is_own_address || client.check_models == Some(true) {
+        let is_listed_here = settings.is_own_address || client.check_models == Some(true);
+        if is_listed_here {
             capabilities = capabilities.or(listed);
         }
-        let is_listed_here = client.check_models.unwrap_or(settings.is_own_address);
-        let refusals = Refusals::of(profile);
-        let (certain, efforts) = match (client.check_models, is_listed_here) {
-            (Some(false), _) => (Capabilities::default(), Vec::new()),
-            (_, false) => (set, set_efforts.to_vec()),
-            (_, true) if set_efforts.is_empty() => (
-                set.or(refusals.certain(capabilities, listed_efforts)),
-                refusals.efforts(listed_efforts),
-            ),
-            (_, true) => {
-                (set.or(refusals.certain(capabilities, set_efforts)), set_efforts.to_vec())
+        let (mut certain, mut efforts, mut routed) = Default::default();
+        if client.check_models != Some(false) {
+            (certain, efforts) = (set, set_efforts.to_vec());
+            routed = limits(prices.find_set(priced_as, model).as_deref());
+        }
+        if client.check_models.unwrap_or(settings.is_own_address) {
+            let refusals = Refusals::of(profile);
+            certain = certain.or(refusals.certain(capabilities, listed_efforts));
+            if efforts.is_empty() {
+                efforts = refusals.efforts(listed_efforts);
             }
-        };
-        let routed = match client.check_models {
-            Some(false) => ruled_out,
-            _ => ruled_out.or(limits(prices.find_set(priced_as, model).as_deref())),
-        };
+        }
+        let routed = ruled_out.or(routed);
         let says = own.as_ref().or(found.as_ref().filter(|_| is_listed_here));
         let warns = AtomicBool::new(says.is_some_and(is_leaving));
         let wire = profile.format.map(|format| wire(id, format, model, traits.api));

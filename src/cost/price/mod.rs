@@ -2,7 +2,7 @@
 //!
 //! `prices.rs` finds the [`Price`] of a model. It looks first among those set by the caller
 //! (`custom.rs`; `overrides.rs` reads their file, in the form of `stored.rs`), then in `table.txt`
-//! (`table.rs` reads it, `pattern.rs` matches names, `address.rs` base URLs). A price is a list of
+//! (`table.rs` reads it, `pattern.rs` has the forms of names, `address.rs` base URLs). A price is a list of
 //! periods (`period.rs`). Each has a sheet for every service tier, and each sheet has rates
 //! (`rates.rs`) for every prompt size. `ceiling.rs` bounds what a call can cost.
 
