@@ -3,12 +3,13 @@
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::cascades::{cascade, costs, priced, prices, reasons, usd};
 use support::quick_retries;
 use support::routes::{Servers, names};
+use tollgate::chat::FinishReason;
 use tollgate::observe::{Call, Observer};
 use tollgate::route::{Hedge, Route, Sticky, TargetStep};
 use tollgate::testing::Reply;
@@ -148,6 +149,61 @@ impl<F: Fn() + Send + Sync> Observer for Between<F> {
     fn not_accepted(&self, _: &Call<'_>, _: &Attempt, _: &str) {
         (self.0)();
     }
+}
+
+/// Counts the answers of each server, and lets every third of them be refused or fail.
+fn bill(servers: &Servers) -> Arc<[AtomicU64; 3]> {
+    let billed = Arc::new([const { AtomicU64::new(0) }; 3]);
+    for (at, server) in servers.0.iter().enumerate() {
+        let (billed, asked) = (Arc::clone(&billed), AtomicU64::new(0));
+        server.respond(move |_| {
+            let number = asked.fetch_add(1, Ordering::SeqCst);
+            if number % 5 == 4 {
+                return Some(Reply::error(500, "server_error", "it broke"));
+            }
+            billed[at].fetch_add(1, Ordering::SeqCst);
+            Some(match number % 3 {
+                0 => Reply::text("fine").usage(100, 10),
+                1 => Reply::refusal("no").usage(100, 10),
+                _ => Reply::text("cut").finish_reason(FinishReason::Length).usage(100, 10),
+            })
+        });
+    }
+    billed
+}
+
+#[test]
+fn the_books_equal_what_the_providers_billed_whatever_the_threads_do() {
+    let servers = Servers::start();
+    let billed = bill(&servers);
+    // Not enough for all calls.
+    let limit = usd(40_000);
+    let costs_and_budget = CostConfig::default().prices(prices()).budget(Budget::total(limit));
+    let client = servers.builder(|_| cascade()).costs(costs_and_budget).build().unwrap();
+    let (answered, told) = (AtomicU64::new(0), Mutex::new(Money::ZERO));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..25 {
+                    if let Ok(response) = client.chat(request()) {
+                        answered.fetch_add(1, Ordering::SeqCst);
+                        *told.lock().unwrap() += response.cost.unwrap().total;
+                    }
+                }
+            });
+        }
+    });
+    let billed = [0, 1, 2].map(|at| billed[at].load(Ordering::SeqCst));
+    assert!(billed.iter().all(|answers| *answers > 0), "{billed:?}");
+    assert_books(&client, billed);
+    assert!(client.costs().budgets[0].spent <= limit);
+    assert_eq!(told.into_inner().unwrap(), client.costs().total.cost.total, "every answer is told");
+    let metrics = client.metrics();
+    assert_eq!(metrics.total.cost, client.costs().total.cost.total);
+    assert_eq!(metrics.total.tokens.input, 100 * billed.iter().sum::<u64>());
+    assert_eq!((metrics.total.answered, metrics.in_flight), (answered.into_inner(), 0));
+    let rejected: u64 = client.targets().iter().map(|target| target.not_accepted).sum();
+    assert!(rejected > 0 && client.targets().iter().all(|target| target.in_flight == 0));
 }
 
 #[test]
