@@ -203,19 +203,20 @@ impl Retrier<'_> {
             let error = match outcome {
                 Ok(value) => {
                     steps.answered(&value, started, now);
-                    self.bucket.deposit(paid || entry.resent);
+                    paid |= entry.resent;
                     let accepted = steps.accept(value);
+                    if accepted.is_ok() {
+                        self.bucket.deposit(paid);
+                    }
                     entry.decision = accepted.as_ref().err().copied();
                     steps.ended(&entry);
                     attempts.push(entry);
-                    match accepted {
-                        Ok(value) => return Ok(Tried { value, attempts }),
+                    let Ok(value) = accepted else {
                         // What happened before this answer does not explain what comes after it.
-                        Err(_) => {
-                            (paid, before) = (false, None);
-                            continue;
-                        }
-                    }
+                        before = None;
+                        continue;
+                    };
+                    return Ok(Tried { value, attempts });
                 }
                 Err(error) => error,
             };

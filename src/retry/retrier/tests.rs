@@ -366,3 +366,60 @@ fn jitter_is_added_to_a_requested_wait_unless_the_deadline_is_too_near() {
     let first = error.attempts()[0].decision;
     assert_eq!(first, Some(Decision::Retry { after: SECOND * 5, wait: Wait::RetryAfter }));
 }
+
+/// Asks for another answer until it gets this one.
+struct Wants<'a>(&'a World, u32);
+
+impl Steps for Wants<'_> {
+    type Target = Somewhere;
+    type Answer = u32;
+
+    fn choose(&mut self) -> Result<Turn<Somewhere>, Error> {
+        Ok(Turn::Attempt(Somewhere))
+    }
+
+    fn attempt(
+        &mut self,
+        _: Somewhere,
+        number: u32,
+        _: Instant,
+        _: &mut SecondSending<'_>,
+    ) -> Result<u32, Error> {
+        self.0.pass(SECOND);
+        match number {
+            1 => Err(server_error()),
+            number => Ok(number),
+        }
+    }
+
+    fn accept(&mut self, answer: u32) -> Result<u32, Decision> {
+        if answer == self.1 { Ok(answer) } else { Err(Decision::MoveUp) }
+    }
+
+    fn ended(&mut self, _: &Attempt) {}
+}
+
+#[test]
+fn an_answer_that_is_not_accepted_is_followed_by_another_attempt() {
+    let world = World::new();
+    let (policy, bucket) = (even(5), Bucket::new(RetryBudget { capacity: 9, refill: 1.0 }));
+    let clock = || world.begun + *world.passed.lock().unwrap();
+    let retrier = Retrier {
+        policy: &policy,
+        bucket: &bucket,
+        backoff: policy.backoff_with_seed(1),
+        sleeper: &world,
+        clock: &clock,
+        bounds: &Bounds { deadline: Deadline::after(world.begun, SECOND * 60), cancel: None },
+        begun: world.begun,
+    };
+    let tried = retrier.run(&mut Wants(&world, 3)).unwrap();
+    assert_eq!((tried.value, world.sleeps().len()), (3, 1), "only the failure is waited for");
+    let numbers: Vec<_> = tried.attempts.iter().map(|attempt| attempt.number).collect();
+    assert_eq!(numbers, [0, 1, 2, 3]);
+    let is_move = |at: usize| tried.attempts[at].decision == Some(Decision::MoveUp);
+    assert_eq!([0, 1, 2, 3].map(is_move), [true, false, true, false]);
+    assert_eq!(tried.attempts[3].decision, None);
+    assert!(tried.attempts[2].failure.is_none());
+    assert_eq!(bucket.left(), 9, "the call returns the token of its retry once");
+}

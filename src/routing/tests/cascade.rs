@@ -193,3 +193,51 @@ fn a_cascade_costs_a_fraction_of_its_largest_model_and_answers_as_well() {
         assert!(ours.right > smallest.right);
     }
 }
+
+#[test]
+fn a_cascade_never_asks_a_target_again_that_has_answered_nor_one_below() {
+    let mut random = fastrand::Rng::with_seed(3);
+    let policy = RetryConfig::default();
+    for by_cost in [false, true] {
+        for _ in 0..2_000 {
+            let mut now = Instant::now();
+            let strategy = Ascending { by_cost };
+            let route = Arc::new(route(4, strategy, BreakerConfig::default(), now));
+            let dollars: Vec<i64> = (0..4).map(|_| random.i64(1..100)).collect();
+            let cost = |at: usize, _| Some(Money::cents(dollars[at]));
+            let mut walk = Walk::new(Arc::clone(&route), RoutedCall::new(false, 0));
+            let mut answered: Vec<usize> = Vec::new();
+            for attempts in 0.. {
+                assert!(attempts < 20, "it ends");
+                let Chosen::Target(at, mut ticket) = walk.choose(now, &mut || 0.5, &cost) else {
+                    break;
+                };
+                assert!(!answered.contains(&at), "{answered:?}, then {at}");
+                if let (Some(last), false) = (answered.last(), by_cost) {
+                    assert!(at > *last, "{answered:?}, then {at}");
+                }
+                now += SECOND;
+                if random.bool() {
+                    ticket.served(now);
+                    answered.push(at);
+                    if !walk.not_accepted("no".to_owned(), None) {
+                        break;
+                    }
+                    continue;
+                }
+                let error = match random.bool() {
+                    true => server_error(),
+                    false => rate_limited(SECOND * 20),
+                };
+                ticket.failed(&error, SECOND, false, now);
+                let (ours, left) = (policy.backoff_with_seed(1).draw(), Some(TIMEOUT));
+                let failed = Failed { error: &error, policy: &policy, retries: 0, ours, left };
+                match walk.failed(&failed, now) {
+                    Decision::GiveUp(_) => break,
+                    Decision::Retry { after, .. } => now += after,
+                    Decision::FailOver | Decision::MoveUp => {}
+                }
+            }
+        }
+    }
+}
