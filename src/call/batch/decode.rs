@@ -130,7 +130,7 @@ impl Service {
         let text_bytes = known.item.map_or(0, |item| item.text_bytes);
         response.usage = response.usage.completed(&chat::estimate(&response, text_bytes));
         let mut bill = chat::bill(&response, asked, text_bytes);
-        // The batch is the tier.
+        // Batches have a price of their own, whatever tier the answer names.
         bill.forget_tier();
         response.raw = into_text(body);
         (BatchOutcome::Answered(Box::new(response)), Owed::Answer(Box::new(bill)))
