@@ -25,17 +25,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     server.default_reply(Reply::text("A teapot, made of clay.").usage(20, 8));
     let answer = client(&server, 1)?.chat("Describe a teapot.")?;
 
+    for items in [100_000 / scale, 1_000_000 / scale] {
+        run_bulk(items, 64, &answer, Duration::ZERO, None)?;
+        println!("{items} items: {} KiB at the peak", peak());
+    }
+
     let journal = std::env::temp_dir().join(format!("tollgate-bench-{}", std::process::id()));
     for workers in [1, 8, 64] {
         let plain = per_item(200_000 / scale, workers, &answer, None)?;
         let kept = per_item(200_000 / scale, workers, &answer, Some(&journal))?;
         println!("{workers:>3} workers: {plain}, with a journal {kept}");
-    }
-
-    for items in [100_000 / scale, 1_000_000 / scale] {
-        let before = resident();
-        run_bulk(items, 64, &answer, Duration::ZERO, None)?;
-        println!("{items} items: {before} KiB resident before, {} KiB after", resident());
     }
 
     let (workers, delay, rounds) = (256, Duration::from_millis(200), 20 / scale.min(20));
@@ -94,10 +93,10 @@ fn processor() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// The resident memory of this process, in KiB.
-fn resident() -> u64 {
+/// The most resident memory of this process so far, in KiB.
+fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 

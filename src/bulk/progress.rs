@@ -227,7 +227,8 @@ impl Counts {
         } += 1;
     }
 
-    pub(super) fn shape(&mut self, waiting: usize, workers: usize) {
+    /// Notes how many items wait, and how many calls may be in flight.
+    pub(super) fn shape(&mut self, (waiting, workers): (usize, usize)) {
         self.status.waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
         self.status.workers = workers;
     }

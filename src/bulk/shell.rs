@@ -47,6 +47,8 @@ pub(super) struct Shell<'a, W: Task, T: Send + 'static> {
     /// Cancels the calls in flight.
     in_flight: CancelToken,
     workers: Workers<W, T>,
+    /// What progress was told of the core.
+    shape: (usize, usize),
     /// Why items that were not sent are not done.
     stopped: Option<Error>,
     /// What went wrong with a file. It ends the run.
@@ -112,6 +114,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             on_cancel: settings.on_cancel,
             in_flight: CancelToken::new(),
             workers: Workers::new(settings.workers),
+            shape: (0, settings.workers),
             stopped: None,
             fault: None,
             ended: false,
@@ -151,8 +154,10 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             // Skipping what the journal has can take long.
             self.note_cancelled();
         }
-        let (waiting, limit) = self.core.shape();
-        self.shared.progress.update(|counts| counts.shape(waiting, limit));
+        let shape = self.core.shape();
+        if std::mem::replace(&mut self.shape, shape) != shape {
+            self.shared.progress.update(|counts| counts.shape(shape));
+        }
     }
 
     /// Gives an item to the workers, and starts one if all are busy.
@@ -264,12 +269,15 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
     }
 
     fn note_cancelled(&mut self) {
-        let is_cancelled = self.shared.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
-        if is_cancelled && self.stopped.is_none() {
+        if self.shared.cancel.as_ref().is_none_or(|cancel| !cancel.is_cancelled()) {
+            return;
+        }
+        if self.stopped.is_none() {
             self.stop(Error::cancelled());
-            if self.on_cancel == OnCancel::Cancel {
-                self.in_flight.cancel();
-            }
+        }
+        // Also if the run has stopped for another reason.
+        if self.on_cancel == OnCancel::Cancel {
+            self.in_flight.cancel();
         }
     }
 
@@ -305,6 +313,13 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
     fn wait(&mut self) {
         let flush = self.shared.journal.as_ref().and_then(journal::Writer::flush_due);
         let due = [self.core.wake(), flush].into_iter().flatten().min();
+        if due.is_none() && self.cancelled.is_none() {
+            // The usual case, without the cost of `select!`.
+            if let Ok(report) = self.workers.reports.recv() {
+                self.take(report);
+            }
+            return;
+        }
         let due = due.map_or_else(never, at);
         let never_cancelled = never();
         let cancelled =

@@ -1,6 +1,6 @@
 //! The ids of a run, and where the journal has their lines.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use crate::fingerprint::Fingerprint;
@@ -14,8 +14,12 @@ use crate::fingerprint::Fingerprint;
 #[derive(Debug)]
 pub(crate) struct Index {
     hasher: RandomState,
-    entries: HashMap<u64, Entry, BuildHasherDefault<Hashed>>,
+    /// Many tables, because a table that grows exists twice for a moment.
+    shards: Vec<HashMap<u64, Entry, BuildHasherDefault<Hashed>>>,
 }
+
+/// How many tables there are.
+const SHARDS: usize = 64;
 
 /// What is known of an id, in one word: whether this run has met it, whether its line is a failure,
 /// 22 bits of its request's fingerprint, and the line's place in the journal (0 if there is none).
@@ -50,7 +54,16 @@ pub(crate) enum Entered {
 
 impl Index {
     pub(crate) fn new() -> Self {
-        Self { hasher: RandomState::new(), entries: HashMap::default() }
+        let shards = (0..SHARDS).map(|_| HashMap::default()).collect();
+        Self { hasher: RandomState::new(), shards }
+    }
+
+    /// What is known of an id.
+    fn entry(&mut self, id: &str) -> hash_map::Entry<'_, u64, Entry> {
+        let hash = self.hasher.hash_one(id);
+        // The tables use the lowest and the highest bits.
+        let shard = usize::try_from(hash >> 40 & 0xff).unwrap_or_default() % SHARDS;
+        self.shards[shard].entry(hash)
     }
 
     /// Notes a line of the journal. A later line of the same id replaces it, unless it has the
@@ -58,9 +71,7 @@ impl Index {
     pub(super) fn note(&mut self, id: &str, request: Fingerprint, failed: bool, offset: u64) {
         let failure = if failed { FAILED } else { 0 };
         let entry = Entry(failure | check(request) | (offset & OFFSET));
-        let hash = self.hasher.hash_one(id);
-        self.entries
-            .entry(hash)
+        self.entry(id)
             .and_modify(|known| {
                 if known.0 & FAILED != 0 {
                     *known = entry;
@@ -71,8 +82,7 @@ impl Index {
 
     /// Notes that the run has come to this id.
     pub(crate) fn enter(&mut self, id: &str, request: Option<Fingerprint>) -> Entered {
-        let hash = self.hasher.hash_one(id);
-        let entry = self.entries.entry(hash).or_insert(Entry(0));
+        let entry = self.entry(id).or_insert(Entry(0));
         let known = entry.0;
         entry.0 |= MET;
         match known & OFFSET {
