@@ -60,6 +60,21 @@ fn a_batch_reserves_and_costs_half_the_price_item_by_item() {
 }
 
 #[test]
+fn without_a_budget_results_that_are_read_twice_are_recorded_once() {
+    let server = server();
+    let prices = Prices::empty().set("openai", "gpt-4o-mini", price());
+    let costs = CostConfig::default().prices(prices);
+    let client = builder(&server, "openai", "gpt-4o-mini").costs(costs).build().unwrap();
+    let batches = client.batches("openai");
+    let batch = batches.submit(requests(3)).unwrap();
+    batches.wait(&batch).unwrap();
+    outcomes(&batches, &batch);
+    outcomes(&batches, &batch.clone());
+    let total = client.costs().total;
+    assert_eq!((total.calls, total.cost), (3, EACH * 3));
+}
+
+#[test]
 fn a_listed_price_for_batches_counts_instead_of_half() {
     let server = server();
     let batch_price = Price::per_million(Money::dollars(2), Money::dollars(3));
