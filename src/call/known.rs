@@ -35,7 +35,7 @@ pub(super) struct Known {
     pub(super) model: Option<Model>,
     /// Whether anything is certain that could refuse a call.
     pub(super) is_checked: bool,
-    /// Whether observers should be told that it is deprecated.
+    /// True until the client has reported that it is deprecated; false if it is not.
     warns: AtomicBool,
 }
 
