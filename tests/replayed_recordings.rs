@@ -156,7 +156,7 @@ fn every_recorded_response_is_replayed_as_it_was_live() {
     let (mut lived, mut urls) = (Vec::new(), Vec::new());
     for provider in ["openai", "anthropic", "cohere", "ollama", "gemini"] {
         let server = loopback();
-        let replay = Replay::dir(&folder).mode(Mode::Record);
+        let replay = Replay::dir(&folder).mode(Mode::Record).transient_failures(true);
         let client = builder(&server, provider).replay(replay).build().unwrap();
         for recorded in recorded.iter().filter(|recorded| recorded.provider == provider) {
             server.reply(recorded.reply.clone());

@@ -4,7 +4,7 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::operation::{Measurable, OngoingAttempt, Operation};
+use super::operation::{self, Measurable, OngoingAttempt, Operation};
 use super::prepared::Prepared;
 use super::run::{Begun, Completed, has_ended};
 use super::target::Target;
@@ -125,9 +125,21 @@ where
             Some(reserved) => reserved,
             None => self.operation.reserve_again(caller, prepared)?,
         };
-        let ongoing = OngoingAttempt { caller, prepared, limits, retries, second, recorded: None };
+        let mut unkept = None;
+        let ongoing = OngoingAttempt {
+            caller,
+            prepared,
+            limits,
+            retries,
+            second,
+            recorded: None,
+            unkept: &mut unkept,
+        };
         let streamed = self.operation.delivery() == Delivery::Stream;
-        room::attempt(permit, reserved, streamed, |reserved| (self.attempt)(ongoing, reserved))
+        let attempt = |reserved| (self.attempt)(ongoing, reserved);
+        let outcome = room::attempt(permit, reserved, streamed, attempt);
+        operation::keep(unkept, &outcome);
+        outcome
     }
 
     fn ended(&mut self, attempt: &Attempt) {

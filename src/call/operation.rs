@@ -16,7 +16,7 @@ use crate::config::{Choice, Classifier, TargetInfo, TimeLimits};
 use crate::cost::{MaxPrice, Money};
 use crate::error::{Error, RateLimit};
 use crate::header::HeaderValue;
-use crate::replay::Response;
+use crate::replay::{Response, Slot};
 use crate::retry::SecondSending;
 use crate::routing::Answered;
 use crate::stream::StreamBody;
@@ -185,6 +185,18 @@ pub(super) struct OngoingAttempt<'a, 'b, C> {
     pub(super) second: &'a mut SecondSending<'b>,
     /// The response that is replayed instead of sending the request.
     pub(super) recorded: Option<Response>,
+    /// The response that is to be recorded, and where, once the attempt has read it.
+    pub(super) unkept: &'a mut Unkept,
+}
+
+/// A response that is to be recorded, and where.
+pub(super) type Unkept = Option<(Slot, Response)>;
+
+/// Records the response of an attempt, unless a retry may get a better one.
+pub(super) fn keep<T>(unkept: Unkept, outcome: &Result<T, Error>) {
+    if let Some((slot, response)) = unkept {
+        slot.keep(response, outcome.as_ref().err());
+    }
 }
 
 impl<C> OngoingAttempt<'_, '_, C> {
@@ -222,7 +234,7 @@ impl<C> OngoingAttempt<'_, '_, C> {
         signature: &Signature,
         content_type: Option<&HeaderValue>,
     ) -> Result<Incoming, Error> {
-        let Self { caller, prepared, limits, retries, second, recorded } = self;
+        let Self { caller, prepared, limits, retries, second, recorded, unkept } = self;
         if let Some(recorded) = recorded.take() {
             let (mut incoming, _) = prepared.replayed(recorded);
             incoming.hide_error(&signature.secrets);
@@ -240,7 +252,8 @@ impl<C> OngoingAttempt<'_, '_, C> {
             })?;
         incoming.hide_error(&signature.secrets);
         if let Some(replay) = &caller.settings.replay {
-            replay.keep(&prepared.recorded_as(), &signature.secrets, recording_of(&incoming));
+            let slot = replay.slot(&prepared.recorded_as(), &signature.secrets);
+            **unkept = Some((slot, recording_of(&incoming)));
         }
         Ok(incoming)
     }
@@ -259,7 +272,7 @@ impl<C> OngoingAttempt<'_, '_, C> {
         watch: &Arc<Watch>,
         stop: &CancelToken,
     ) -> Result<(Incoming, Option<StreamBody>), Error> {
-        let Self { caller, prepared, limits, retries, second, recorded } = self;
+        let Self { caller, prepared, limits, retries, second, recorded, unkept } = self;
         if let Some(recorded) = recorded.take() {
             let (incoming, pieces) = prepared.replayed(recorded);
             return Ok((incoming, pieces.map(|pieces| StreamBody::replayed(pieces, stop.clone()))));
@@ -274,7 +287,7 @@ impl<C> OngoingAttempt<'_, '_, C> {
             let head = recording_of(&incoming);
             match &mut body {
                 Some(body) => body.record(replay.tape(&request, secrets, head)),
-                None => replay.keep(&request, secrets, head),
+                None => **unkept = Some((replay.slot(&request, secrets), head)),
             }
         }
         Ok((incoming, body))

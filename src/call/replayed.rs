@@ -152,8 +152,9 @@ where
             return Err(Error::cancelled());
         }
         self.observed.attempt_begun(retries);
-        let recorded = Some(recorded);
-        let ongoing = OngoingAttempt { caller, prepared, limits, retries, second, recorded };
+        let (recorded, unkept) = (Some(recorded), &mut None);
+        let ongoing =
+            OngoingAttempt { caller, prepared, limits, retries, second, recorded, unkept };
         (self.attempt)(ongoing, reserved)
     }
 

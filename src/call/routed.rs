@@ -6,7 +6,7 @@ mod race;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::operation::{Measurable, OngoingAttempt, Operation, Options};
+use super::operation::{self, Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, PreparedRequests};
 use super::routes::Route;
 use super::run::{Attempting, Begun, Completed, has_ended};
@@ -357,6 +357,7 @@ where
             let limits = self.limits.of_attempt_at(self.options, &endpoint.settings.timeouts);
             limits.after_answers(self.answers)
         });
+        let mut unkept = None;
         let ongoing = OngoingAttempt {
             caller: self.caller,
             prepared: &prepared,
@@ -364,10 +365,12 @@ where
             retries,
             second,
             recorded: None,
+            unkept: &mut unkept,
         };
         let streamed = self.is_streamed();
         let outcome =
             room::attempt(permit, reserved, streamed, |reserved| (self.attempt)(ongoing, reserved));
+        operation::keep(unkept, &outcome);
         match outcome {
             Ok(value) => {
                 // The loop says when.

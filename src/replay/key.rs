@@ -23,8 +23,8 @@ pub(crate) struct Request<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// A hash of 128 bits. Two requests with one key are told apart by what the recording says of its
-/// request.
+/// A hash of 128 bits. A recording also contains its request, so two requests with one key are
+/// noticed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key(u128);
 

@@ -7,6 +7,7 @@
 //! key      the request's bytes → its key            (pure)
 //! rules    what the key leaves out or normalises    (pure)
 //! stored   a recording ↔ JSON                       (pure)
+//! slot     where the response to one request is kept
 //! folder   one file for each recording, written in one step
 //! tape     a stream, recorded while it is read
 //! ```
@@ -15,6 +16,7 @@ mod folder;
 mod key;
 mod mode;
 mod rules;
+mod slot;
 mod stored;
 mod tape;
 
@@ -34,6 +36,8 @@ use key::{Identity, Key};
 pub use mode::Mode;
 pub(crate) use mode::{FOLDER, MODE, USUAL_FOLDER};
 use rules::Rules;
+use slot::Label;
+pub(crate) use slot::Slot;
 pub(crate) use stored::Response;
 pub(crate) use tape::{Pieces, Tape};
 
@@ -173,8 +177,9 @@ impl Replay {
         self
     }
 
-    /// Sets whether responses with the status 408, 409, 429 or 500 and above are recorded. Default:
-    /// `false`; they say nothing about the request, and would be replayed forever.
+    /// Sets whether failures that a retry may mend are recorded: rate limits, overloads, errors of
+    /// the server, truncated streams. Default: `false`; they say nothing about the request, and would
+    /// be replayed forever.
     pub fn transient_failures(mut self, recorded: bool) -> Self {
         self.transient = recorded;
         self
@@ -268,7 +273,7 @@ impl Replay {
             }
             let made = state.made.entry(identity.key).or_default();
             *made += 1;
-            let name = self.name(request, &identity, *made);
+            let name = self.name(&request.into(), &identity, *made);
             let is_new = state.written.contains(&name);
             (name, is_new)
         };
@@ -294,11 +299,9 @@ impl Replay {
         Ok(Some(response))
     }
 
-    /// Keeps the response to a request, without `secrets`.
-    pub(crate) fn keep(&self, request: &Request<'_>, secrets: &Secrets, response: Response) {
-        if self.is_kept(response.status) {
-            self.write(request.into(), &Identity::of(request, &self.rules), secrets, response);
-        }
+    /// Where the response to a request is kept, without `secrets`.
+    pub(crate) fn slot(&self, request: &Request<'_>, secrets: &Arc<Secrets>) -> Slot {
+        Slot::new(self, request, secrets)
     }
 
     /// Records the stream that answers a request and begins with this head.
@@ -308,50 +311,12 @@ impl Replay {
         secrets: &Arc<Secrets>,
         head: Response,
     ) -> Tape {
-        let (label, identity) = (Label::from(request), Identity::of(request, &self.rules));
-        let (replay, secrets) = (self.clone(), Arc::clone(secrets));
-        let keep = move |response| replay.write(label, &identity, &secrets, response);
-        Tape::new(head, self.timing, keep)
+        Tape::new(self.slot(request, secrets), head, self.timing)
     }
 
-    fn is_kept(&self, status: u16) -> bool {
-        self.transient || !matches!(status, 408 | 409 | 429 | 500..)
-    }
-
-    fn write(&self, label: Label, identity: &Identity, secrets: &Secrets, response: Response) {
-        let mut response = response;
-        if !self.dates {
-            response.headers.retain(|(name, _)| name != "date");
-        }
-        let now = SystemTime::now();
-        let recorded = self.dates.then(|| rfc3339::rfc3339(now)).map(|time| time[..10].to_owned());
-        let mut secrets = secrets.clone();
-        secrets.add_all(&self.rules.hidden);
-        let made = self.state.lock().made.get(&identity.key).copied().unwrap_or(1);
-        let name = label.name(identity, if self.sequence { made } else { 1 });
-        let outcome = match stored::write(identity, &response, &secrets, recorded) {
-            Some(text) => folder::write(self.folder(), &name, &text).map_err(|cause| {
-                let path = self.folder().join(&name);
-                let message = format!("the recording {} cannot be written", path.display());
-                Error::new(ErrorKind::Configuration, message).with_source(cause)
-            }),
-            None => Err(Error::new(
-                ErrorKind::Configuration,
-                format!("the recording {name} cannot be written: its binary body contains a key"),
-            )),
-        };
-        let mut state = self.state.lock();
-        match outcome {
-            Ok(()) => {
-                state.used.insert(name.clone());
-                state.written.insert(name);
-            }
-            Err(error) => state.failed = Some(error),
-        }
-    }
-
-    fn name(&self, request: &Request<'_>, identity: &Identity, made: u32) -> String {
-        Label::from(request).name(identity, if self.sequence { made } else { 1 })
+    /// The name of the file of a request that was made so often.
+    fn name(&self, label: &Label, identity: &Identity, made: u32) -> String {
+        label.name(identity, if self.sequence { made } else { 1 })
     }
 
     /// Whether a recording is to be made again because of its age.
@@ -381,34 +346,6 @@ impl Replay {
 
 fn age(made: SystemTime) -> Duration {
     SystemTime::now().duration_since(made).unwrap_or_default()
-}
-
-/// What a person reads in the name of a recording.
-struct Label {
-    provider: String,
-    endpoint: String,
-    model: String,
-}
-
-impl From<&Request<'_>> for Label {
-    fn from(request: &Request<'_>) -> Self {
-        let path = request.url.path();
-        let last = path.rsplit('/').next().unwrap_or_default();
-        // Gemini's end in the model and the method.
-        let endpoint = last.rsplit(':').next().unwrap_or_default();
-        Self {
-            provider: request.provider.to_owned(),
-            endpoint: endpoint.to_owned(),
-            model: request.model.to_owned(),
-        }
-    }
-}
-
-impl Label {
-    fn name(&self, identity: &Identity, repetition: u32) -> String {
-        let parts = [&*self.provider, &self.endpoint, &self.model];
-        folder::name(&parts, &identity.key.short(), repetition)
-    }
 }
 
 impl From<&Replay> for Replay {

@@ -141,9 +141,10 @@ fn each_text(value: &mut Value, change: &mut dyn FnMut(&str) -> Option<String>) 
             let mut changed = false;
             if members.keys().any(|name| change(name).is_some()) {
                 let old = std::mem::take(members);
-                let renamed = |name: String| change(&name).unwrap_or(name);
-                let mut renamed = renamed;
-                members.extend(old.into_iter().map(|(name, member)| (renamed(name), member)));
+                members.extend(old.into_iter().map(|(name, member)| {
+                    let name = change(&name).unwrap_or(name);
+                    (name, member)
+                }));
                 changed = true;
             }
             members.values_mut().fold(changed, |any, member| each_text(member, change) | any)

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::Slot;
 use super::stored::Response;
+use crate::error::Error;
 
 /// Records a stream while it is read. Dropping it before [`finish`](Self::finish) records nothing:
 /// a part of a stream is no answer.
@@ -10,19 +12,15 @@ pub(crate) struct Tape {
     response: Response,
     /// When the last piece came, if the times are recorded.
     last: Option<Instant>,
-    keep: Box<dyn FnOnce(Response) + Send>,
+    slot: Slot,
 }
 
 impl Tape {
     /// A tape that begins with the head of a response.
-    pub(super) fn new(
-        head: Response,
-        timed: bool,
-        keep: impl FnOnce(Response) + Send + 'static,
-    ) -> Self {
+    pub(super) fn new(slot: Slot, head: Response, timed: bool) -> Self {
         let last = timed.then(Instant::now);
         let response = Response { streamed: true, pieces: Vec::new(), ..head };
-        Self { response, last, keep: Box::new(keep) }
+        Self { response, last, slot }
     }
 
     /// Sets whether only the end of the connection ends the stream.
@@ -44,9 +42,9 @@ impl Tape {
         }
     }
 
-    /// Keeps what was recorded: the answer is complete, or the provider ended it with an error.
-    pub(crate) fn finish(self) {
-        (self.keep)(self.response);
+    /// Keeps what was recorded: the answer is complete, or it `failed`.
+    pub(crate) fn finish(self, failed: Option<&Error>) {
+        self.slot.keep(self.response, failed);
     }
 }
 

@@ -40,10 +40,10 @@ impl StreamBody {
         self.tape = Some(tape);
     }
 
-    /// Keeps the recording: no more of the body belongs to the answer.
-    pub(crate) fn recorded(&mut self) {
+    /// Keeps the recording: no more of the body belongs to the answer, or it `failed`.
+    pub(crate) fn recorded(&mut self, failed: Option<&Error>) {
         if let Some(tape) = self.tape.take() {
-            tape.finish();
+            tape.finish(failed);
         }
     }
 

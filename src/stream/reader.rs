@@ -189,10 +189,11 @@ impl Reader {
             let passed = meter.and_then(|meter| meter.passed(&decoder.usage()));
             (read, decoder.is_done(), decoder.has_finished(), passed)
         };
+        let read = read.map_err(|failure| self.failed(failure));
         if done || read.is_err() {
-            self.source.body.recorded();
+            self.source.body.recorded(read.as_ref().err());
         }
-        self.progressed = read.map_err(|failure| self.failed(failure))?;
+        self.progressed = read?;
         self.await_end(finished && !done);
         if self.progressed && self.begun {
             let now = Instant::now();
@@ -220,7 +221,7 @@ impl Reader {
     fn read_failed(&mut self, error: Error, events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
         let is_late = error.kind() == ErrorKind::Timeout && self.grace.is_some();
         if is_late && self.source.decoder.lock().complete(events) {
-            self.source.body.recorded();
+            self.source.body.recorded(None);
             return Ok(true);
         }
         Err(self.broken(error))

@@ -97,7 +97,7 @@ impl Download {
                 .read()
                 .map_err(|error| error.with_limit("idle_timeout", idle).hide(secrets))?;
             if piece.is_empty() {
-                body.recorded();
+                body.recorded(None);
                 parser.finish(keep)?;
             } else {
                 parser.push(piece, keep)?;

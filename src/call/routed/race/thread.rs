@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crate::call::Caller;
-use crate::call::operation::{Measurable, OngoingAttempt};
+use crate::call::operation::{self, Measurable, OngoingAttempt};
 use crate::call::room::{self, Reserved};
 use crate::call::routed::{Leg, measured};
 use crate::call::time_limits::CallTimeLimits;
@@ -99,7 +99,7 @@ where
         if let Some(observed) = observed {
             observed.attempt_begun(number);
         }
-        let mut second = caller.bucket.second_sending();
+        let (mut second, mut unkept) = (caller.bucket.second_sending(), None);
         let ongoing = OngoingAttempt {
             caller: &caller,
             prepared: &prepared,
@@ -107,9 +107,11 @@ where
             retries: number,
             second: &mut second,
             recorded: None,
+            unkept: &mut unkept,
         };
         let outcome =
             room::attempt(permit, reserved, streamed, |reserved| attempt(ongoing, reserved));
+        operation::keep(unkept, &outcome);
         let resent = second.is_taken();
         Finished { number, begun, ended: Instant::now(), streamed, resent, ticket, outcome }
     }
