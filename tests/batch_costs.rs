@@ -71,7 +71,7 @@ fn without_a_budget_results_that_are_read_twice_are_recorded_once() {
     outcomes(&batches, &batch);
     outcomes(&batches, &batch.clone());
     let total = client.costs().total;
-    assert_eq!((total.calls, total.cost), (3, EACH * 3));
+    assert_eq!((total.calls, total.cost.total), (3, EACH * 3));
 }
 
 #[test]
