@@ -373,7 +373,7 @@ where
         operation::keep(unkept, &outcome);
         match outcome {
             Ok(value) => {
-                // The loop says when.
+                // The loop notes when it ended.
                 self.answered = Some((at, Some(ticket), begun));
                 Ok(value)
             }
