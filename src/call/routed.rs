@@ -1,6 +1,7 @@
 //! The steps of a call to a route: which of its targets to try, and what became of each.
 
 mod cascade;
+mod classify;
 mod race;
 
 use std::sync::Arc;
@@ -14,14 +15,10 @@ use super::target::Target;
 use super::time_limits::CallTimeLimits;
 use super::{Caller, fitness, room};
 use crate::answer_source::AnswerSource;
-use crate::config::{Choice, Classifier, TargetInfo};
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::observed::ObservedCall;
 use crate::retry::{Failed, Raced, SecondSending, Steps, Turn};
-use crate::routing::{
-    Answered, Change, Chosen, Classification, LazyTrace, RestReason, RoutedCall, RoutedTarget,
-    Ticket, Walk,
-};
+use crate::routing::{Answered, Change, Chosen, LazyTrace, RestReason, RoutedCall, Ticket, Walk};
 use crate::throttle::{Demand, Permit};
 use crate::wire::Delivery;
 
@@ -107,7 +104,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         let call = RoutedCall::new(streamed, key);
         let mut walk = Walk::new(Arc::clone(&route.state), call);
         if let Some(classifier) = &route.classifier {
-            classify(&mut walk, &**classifier, operation);
+            classify::begin(&mut walk, &**classifier, operation);
         }
         let skipped = fitness::skip_unfit(&mut walk, route, caller, operation);
         Self {
@@ -416,22 +413,6 @@ where
     fn ended(&mut self, attempt: &Attempt) {
         self.ended_at(self.walk.current(), attempt);
     }
-}
-
-/// Lets a classifier choose the target to begin with.
-fn classify<O: Operation>(walk: &mut Walk, classifier: &dyn Classifier, operation: &O) {
-    let targets = &walk.route.targets;
-    let infos: Vec<TargetInfo<'_>> = targets.iter().map(info).collect();
-    let Some(Choice { target, reason }) = operation.classify(classifier, &infos) else { return };
-    let at = targets.iter().position(|one| one.name == target);
-    let classifier = classifier.name().to_owned();
-    walk.begin_at(at, Classification { classifier, target, reason, is_known: at.is_some() });
-}
-
-/// A target, as a classifier sees it.
-fn info(target: &RoutedTarget) -> TargetInfo<'_> {
-    let state = &target.state;
-    TargetInfo::new(&target.name, &state.provider, &state.model).region(target.region.as_deref())
 }
 
 /// What an attempt that took this long showed of its target.
