@@ -111,6 +111,24 @@ fn lease(bencher: Bencher<'_, '_>) {
     measure(bencher, workload::lease());
 }
 
+/// Finds a model. Budget: 300 ns.
+#[divan::bench]
+fn catalogue(bencher: Bencher<'_, '_>) {
+    measure(bencher, workload::catalogue());
+}
+
+/// Splits the table of models. Budget: 1 ms.
+#[divan::bench]
+fn load_catalogue(bencher: Bencher<'_, '_>) {
+    measure(bencher, workload::load_catalogue());
+}
+
+/// Among 50 models. Budget: 20 µs.
+#[divan::bench]
+fn shortlist(bencher: Bencher<'_, '_>) {
+    measure(bencher, workload::shortlist());
+}
+
 /// Among ten targets. Budget: 1 µs.
 #[divan::bench(args = ["balanced", "fastest", "sticky"])]
 fn choose(bencher: Bencher<'_, '_>, strategy: &'static str) {

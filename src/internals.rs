@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::aws_event_stream;
 use crate::base64;
 use crate::bulk;
+use crate::catalogue::{Call, Catalogue, Conditions, Measured, Needs, Offer, Shortlist};
 use crate::chat::{ChatRequest, ChatResponse, Usage};
 use crate::deadline::Deadline;
 use crate::embed::{EmbedRequest, EmbeddingFormat};
@@ -198,6 +199,36 @@ impl RouteChoice {
             Chosen::Target(at, _) => Some(at),
             Chosen::Resting { .. } | Chosen::Full(_) | Chosen::None => None,
         }
+    }
+}
+
+/// Reads the table of models as a first look-up does, for all providers, and returns how many there
+/// are.
+pub fn load_catalogue() -> usize {
+    Catalogue::load_table()
+}
+
+/// The models of the catalogue that an automatic route chooses from.
+#[derive(Debug)]
+pub struct ShortlistChoice(Vec<Offer>);
+
+impl ShortlistChoice {
+    /// The first models of these providers that can serve a chat with tools.
+    pub fn new(models: usize, providers: &[&str]) -> Self {
+        let needs = Needs::new().tools(true).providers(providers.iter().copied());
+        let (mut offers, _) = Catalogue::builtin().offers(&needs, &Conditions::default());
+        let at = SystemTime::now();
+        offers.retain(|offer| offer.judge(&Call::new(&needs, at), Measured::default()).is_ok());
+        offers.truncate(models);
+        assert_eq!(offers.len(), models, "too few models");
+        Self(offers)
+    }
+
+    /// Chooses the best five for a request, as `call/automatic.rs` does, and returns the first.
+    pub fn choose(&self, needs: &Needs) -> Option<usize> {
+        let (call, none) = (Call::new(needs, SystemTime::now()), Measured::default());
+        let list = Shortlist::new(self.0.iter(), call, |_| none, 5);
+        list.chosen.first().map(|(at, _)| *at)
     }
 }
 

@@ -206,6 +206,10 @@ fn if_no_model_meets_the_needs_the_error_says_why_and_nothing_is_sent() {
         "the automatic route \"best\" knows no model that meets the needs of this call: 3 models: \
          it costs more than $0.01 per million input tokens; 2 models: it does not support images"
     );
+    assert_eq!(client.chat("hi").unwrap_err().kind(), ErrorKind::BudgetExceeded);
+    let endless = ChatRequest::from("word ".repeat(400_000));
+    let error = builder(&servers, Route::auto("best")).build().unwrap().chat(endless).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ContextWindowExceeded);
     assert_eq!(servers.counts(), [0, 0, 0]);
 
     let nothing = Catalogue::empty().parse(r#"{"acme-ai": {"m": {}}}"#).unwrap();

@@ -18,7 +18,7 @@ const fn path(name: &'static str, turns: u32, ready: fn(&str) -> Workload) -> Pa
 }
 
 /// All of them, the shortest last.
-pub(crate) const ALL: [Path; 37] = [
+pub(crate) const ALL: [Path; 40] = [
     path("call", 200, calls::chat),
     path("call_routed", 200, calls::routed),
     path("stream", 3, calls::stream),
@@ -51,6 +51,9 @@ pub(crate) const ALL: [Path; 37] = [
     path("encode_small_anthropic", 500, |_| workload::encode_small("anthropic")),
     path("encode_small_gemini", 500, |_| workload::encode_small("gemini")),
     path("reserve_settle", 1_000, |_| workload::reserve_settle()),
+    path("load_catalogue", 3, |_| workload::load_catalogue()),
+    path("shortlist_of_50", 500, |_| workload::shortlist()),
+    path("catalogue", 5_000, |_| workload::catalogue()),
     path("choose_of_ten", 2_000, |_| workload::choose("balanced")),
     path("record", 10_000, |_| workload::record(false)),
     path("record_streamed", 10_000, |_| workload::record(true)),

@@ -8,9 +8,11 @@ mod vectors;
 
 use std::hint::black_box;
 use std::time::Duration;
+use tollgate::catalogue::{Catalogue, Needs};
 use tollgate::cost::{Bill, Budget, CallPlan, CostConfig, CostTracker, Money, Price, Prices};
 use tollgate::internals::{
-    Pool, Recorder, RouteChoice, decode, decode_embeddings, encode, encode_embeddings,
+    Pool, Recorder, RouteChoice, ShortlistChoice, decode, decode_embeddings, encode,
+    encode_embeddings, load_catalogue as load_models,
 };
 use tollgate::route::{Balanced, Fastest, Sticky};
 use tollgate::sse::{ParseError, Parser};
@@ -186,6 +188,30 @@ pub(crate) fn lease() -> Workload {
     Workload::new(move || {
         let lease = pool.lease(Duration::from_secs(30), || ()).expect("one for each");
         black_box(lease).give_back();
+    })
+}
+
+/// Finds a model in the catalogue.
+pub(crate) fn catalogue() -> Workload {
+    let catalogue = Catalogue::builtin();
+    Workload::new(move || {
+        black_box(catalogue.find(black_box("openai"), black_box("gpt-4o-mini")).expect("known"));
+    })
+}
+
+/// Splits the table of models, as the first look-ups do.
+pub(crate) fn load_catalogue() -> Workload {
+    Workload::new(|| {
+        black_box(load_models());
+    })
+}
+
+/// Chooses the best five of 50 models for a request with a tool.
+pub(crate) fn shortlist() -> Workload {
+    let models = ShortlistChoice::new(50, &["openai", "anthropic", "gemini"]);
+    let needs = Needs::new().tools(true).prompt_tokens(1_000);
+    Workload::new(move || {
+        black_box(models.choose(black_box(&needs)).expect("a model that can serve it"));
     })
 }
 

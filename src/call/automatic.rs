@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use super::Caller;
 use super::routes::{Callee, Route};
 use crate::catalogue::{
-    Call, Catalogue, Conditions, Measured, Model, Needs, Offer, Selection, Shortlist,
+    Call, Catalogue, Conditions, Lack, Measured, Model, Needs, Offer, Selection, Shortlist,
 };
 use crate::config::{self, Classifier};
 use crate::error::{Error, ErrorKind};
@@ -144,7 +144,7 @@ impl AutoRoute {
         let Shortlist { chosen, left_out } =
             Shortlist::new(offers, call, |at| list[at].measured(streamed, now), self.places);
         if chosen.is_empty() {
-            return Err(self.none_fits(&candidates, &Shortlist::describe(&left_out)));
+            return Err(self.none_fits(&candidates, &left_out));
         }
         let mut routed = Vec::with_capacity(chosen.len());
         let mut callees = Vec::with_capacity(chosen.len());
@@ -191,14 +191,20 @@ impl AutoRoute {
         })
     }
 
-    fn none_fits(&self, candidates: &Candidates, left_out: &[String]) -> Error {
+    fn none_fits(&self, candidates: &Candidates, left_out: &[(Lack, usize)]) -> Error {
         let name = &self.name;
         if !candidates.list.is_empty() {
             let message = format!(
                 "the automatic route {name:?} knows no model that meets the needs of this call: {}",
-                left_out.join("; ")
+                Shortlist::describe(left_out).join("; ")
             );
-            return Error::invalid_request(message);
+            let all = |is: fn(&Lack) -> bool| left_out.iter().all(|(lack, _)| is(lack));
+            let kind = match () {
+                () if all(Lack::is_size) => ErrorKind::ContextWindowExceeded,
+                () if all(Lack::is_price) => ErrorKind::BudgetExceeded,
+                () => ErrorKind::InvalidRequest,
+            };
+            return Error::new(kind, message);
         }
         let Selection { left_out, unreachable, .. } = &candidates.selection;
         let why = match (&left_out[..], &unreachable[..]) {

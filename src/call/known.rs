@@ -7,7 +7,6 @@ use super::certain::{Refusals, of_profile};
 use crate::catalogue::{Capabilities, Model, ModelStatus};
 use crate::chat::ReasoningEffort;
 use crate::config::{ProviderSettings, Settings};
-use crate::cost::Price;
 use crate::family::{ModelApi, Traits};
 use crate::provider::Format;
 use crate::wire::Wire;
@@ -54,7 +53,7 @@ impl Known {
         let (listed, listed_efforts) = facts(found.as_ref());
         let ruled_out = of_profile(profile);
         let mut capabilities =
-            set.or(ruled_out).or(limits(prices.find(priced_as, model).as_deref()));
+            set.or(ruled_out).or(Capabilities::of_price(prices.find(priced_as, model).as_deref()));
         // Behind another base URL, a model of this name may be another one.
         let is_listed_here = settings.is_own_address || client.check_models == Some(true);
         if is_listed_here {
@@ -63,7 +62,7 @@ impl Known {
         let (mut certain, mut efforts, mut routed) = Default::default();
         if client.check_models != Some(false) {
             (certain, efforts) = (set, set_efforts.to_vec());
-            routed = limits(prices.find_set(priced_as, model).as_deref());
+            routed = Capabilities::of_price(prices.find_set(priced_as, model).as_deref());
         }
         if client.check_models.unwrap_or(settings.is_own_address) {
             let refusals = Refusals::of(profile);
@@ -112,15 +111,6 @@ fn wire(provider: &str, own: Format, model: &str, api: ModelApi) -> Wire {
 /// What an entry of the catalogue says; nothing if there is none.
 fn facts(model: Option<&Model>) -> (Capabilities, &[ReasoningEffort]) {
     model.map_or((Capabilities::default(), &[]), |model| (model.capabilities, &model.efforts))
-}
-
-/// The limits that a price states.
-fn limits(price: Option<&Price>) -> Capabilities {
-    Capabilities {
-        context_window: price.and_then(Price::context_window_tokens),
-        max_output: price.and_then(Price::max_output_tokens),
-        ..Capabilities::default()
-    }
 }
 
 /// Whether a model is deprecated, or its end is announced.

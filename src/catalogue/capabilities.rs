@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cost::Price;
+
 /// What a model can do, as far as is known. `None` means unknown, and what is unknown is allowed.
 ///
 /// A client refuses a call that its model certainly cannot serve, see
@@ -168,6 +170,15 @@ impl Capabilities {
     pub fn status(mut self, status: ModelStatus) -> Self {
         self.status = Some(status);
         self
+    }
+
+    /// The limits that a price states; nothing without a price.
+    pub(crate) fn of_price(price: Option<&Price>) -> Self {
+        Self {
+            context_window: price.and_then(Price::context_window_tokens),
+            max_output: price.and_then(Price::max_output_tokens),
+            ..Self::default()
+        }
     }
 
     /// Fills in from `others` what is unknown here.

@@ -88,6 +88,12 @@ impl Catalogue {
         table::date()
     }
 
+    /// Reads the built-in table again, and returns how many models it has.
+    #[cfg(feature = "internals")]
+    pub(crate) fn load_table() -> usize {
+        table::load()
+    }
+
     /// Adds a model, or corrects one. What `model` leaves unknown stays as the built-in table has
     /// it.
     #[must_use]

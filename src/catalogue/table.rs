@@ -53,6 +53,14 @@ fn sections() -> &'static [Section] {
     SECTIONS.get_or_init(|| TABLE.split("\n[").skip(1).filter_map(Section::read).collect())
 }
 
+/// Splits the table into all its lines again, as the first look-ups do for their providers, and
+/// counts them.
+#[cfg(feature = "internals")]
+pub(super) fn load() -> usize {
+    let sections = TABLE.split("\n[").skip(1).filter_map(Section::read);
+    sections.map(|section| section.lines().len()).sum()
+}
+
 /// The ids of all providers with models in the table.
 pub(super) fn providers() -> impl Iterator<Item = &'static str> {
     sections().iter().flat_map(|section| {

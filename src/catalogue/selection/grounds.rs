@@ -84,7 +84,7 @@ impl Grounds {
             add(format!("the prompt may be too long for its window, {behind}"));
         }
         if self.class.rests {
-            add(format!("it rests after failures, {behind}"));
+            add(format!("it rests after failures or a rate limit, {behind}"));
         }
         reasons
     }

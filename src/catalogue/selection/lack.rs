@@ -100,6 +100,16 @@ impl fmt::Display for Lack {
 }
 
 impl Lack {
+    /// Whether the prompt is too long.
+    pub(crate) fn is_size(&self) -> bool {
+        matches!(self, Self::Window { .. } | Self::Input { .. })
+    }
+
+    /// Whether the price is too high, or unknown.
+    pub(crate) fn is_price(&self) -> bool {
+        matches!(self, Self::Price(_) | Self::NoPrice)
+    }
+
     /// The reason without numbers, for several models.
     pub(super) fn in_general(&self) -> String {
         match self {

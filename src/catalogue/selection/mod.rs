@@ -162,13 +162,8 @@ impl Catalogue {
                     continue;
                 }
                 let price = conditions.prices.find(&priced_as, &model.id);
-                let of_price = price.as_ref().map(|price| Capabilities {
-                    context_window: price.context_window_tokens(),
-                    max_output: price.max_output_tokens(),
-                    ..Capabilities::default()
-                });
-                let known = limits.or(model.capabilities).or(of_price.unwrap_or_default());
-                model.capabilities = known;
+                let of_price = Capabilities::of_price(price.as_deref());
+                model.capabilities = limits.or(model.capabilities).or(of_price);
                 let offer = Offer { model, price };
                 match offer.excluded(needs, region) {
                     None => offers.push(offer),
