@@ -7,7 +7,7 @@ use crate::fingerprint::Fingerprint;
 
 /// The ids that a run has met, and the lines of its journal.
 ///
-/// It keeps 16 bytes for each id, which is at most 39 bytes with the table's spare room. An id is a
+/// It keeps 16 bytes for each id, which is at most 39 bytes with the tables' spare room. An id is a
 /// 64-bit hash with random keys: among a million ids, two have the same hash in one of 37 million
 /// runs. The second is then refused as a duplicate. A line also keeps 22 bits of its request's
 /// fingerprint, so such an id is not taken for one that the journal has.

@@ -24,7 +24,6 @@ pub(super) struct FileLock {
 }
 
 /// Sets the options that lock a file when it is opened.
-#[cfg_attr(not(any(windows, target_vendor = "apple")), allow(clippy::ptr_arg))]
 pub(super) fn lock_on_open(options: &mut OpenOptions) {
     #[cfg(any(
         target_vendor = "apple",
