@@ -180,14 +180,14 @@ fn the_books_equal_what_the_providers_billed_whatever_the_threads_do() {
     let limit = usd(40_000);
     let costs_and_budget = CostConfig::default().prices(prices()).budget(Budget::total(limit));
     let client = servers.builder(|_| cascade()).costs(costs_and_budget).build().unwrap();
-    let (answered, told) = (AtomicU64::new(0), Mutex::new(Money::ZERO));
+    let (answered, observed) = (AtomicU64::new(0), Mutex::new(Money::ZERO));
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..25 {
                     if let Ok(response) = client.chat(request()) {
                         answered.fetch_add(1, Ordering::SeqCst);
-                        *told.lock().unwrap() += response.cost.unwrap().total;
+                        *observed.lock().unwrap() += response.cost.unwrap().total;
                     }
                 }
             });
@@ -197,7 +197,11 @@ fn the_books_equal_what_the_providers_billed_whatever_the_threads_do() {
     assert!(billed.iter().all(|answers| *answers > 0), "{billed:?}");
     assert_books(&client, billed);
     assert!(client.costs().budgets[0].spent <= limit);
-    assert_eq!(told.into_inner().unwrap(), client.costs().total.cost.total, "every answer is told");
+    assert_eq!(
+        observed.into_inner().unwrap(),
+        client.costs().total.cost.total,
+        "observers see the cost of every answer"
+    );
     let metrics = client.metrics();
     assert_eq!(metrics.total.cost, client.costs().total.cost.total);
     assert_eq!(metrics.total.tokens.input, 100 * billed.iter().sum::<u64>());

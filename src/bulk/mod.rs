@@ -13,8 +13,8 @@
 //!   window     the look-ahead and the order
 //!   pace       fewer calls after a rate limit, slowly more again
 //!   held       items that wait
-//! worker     a call, its line in the journal, and what becomes of the item
-//!   verdict    what becomes of an item whose call failed
+//! worker     a call, its line in the journal, and the next step of the item
+//!   verdict    the next step of an item whose call failed
 //! dedupe     equal requests, which are sent once
 //! failures   the file of the items that failed
 //! json_lines the reader of files with a value on each line

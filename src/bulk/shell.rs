@@ -47,7 +47,7 @@ pub(super) struct Shell<'a, W: Task, T: Send + 'static> {
     /// Cancels the calls in flight.
     in_flight: CancelToken,
     workers: Workers<W, T>,
-    /// What progress was told of the core.
+    /// What progress shows now: how many items wait, and how many calls may be in flight.
     shape: (usize, usize),
     /// Why items that were not sent are not done.
     stopped: Option<Error>,

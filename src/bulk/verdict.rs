@@ -1,4 +1,4 @@
-//! What becomes of an item whose call failed.
+//! Decides the next step of an item whose call failed.
 
 use std::time::{Duration, SystemTime};
 
@@ -24,7 +24,7 @@ pub enum OnBudget {
     Continue,
 }
 
-/// What becomes of an item after an error.
+/// The next step of an item after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It has failed.
@@ -57,7 +57,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 /// The shortest wait, so that a time to wait of zero cannot keep a processor busy.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// What becomes of an item that was sent again `rounds` times and now failed.
+/// Decides the next step of an item that was sent again `rounds` times and now failed.
 pub(super) fn verdict(error: &Error, on_budget: OnBudget, rounds: u32, now: SystemTime) -> Verdict {
     let backoff = || BACKOFF.0.saturating_mul(1 << rounds.min(6)).min(BACKOFF.1);
     let named = || error.retry_after().unwrap_or_else(backoff).max(SHORTEST);

@@ -241,7 +241,7 @@ impl Loopback {
         self.server.script.unused()
     }
 
-    /// Sets what becomes of the batches that are created from now on. Default:
+    /// Sets how the batches go that are created from now on. Default:
     /// [`BatchScript::new`].
     pub fn batches(&self, script: BatchScript) {
         self.server.batches.set(script);

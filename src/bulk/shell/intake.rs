@@ -1,4 +1,4 @@
-//! What becomes of an item that was just read: it is sent, skipped, replayed or refused.
+//! Decides whether an item that was just read is sent, skipped, replayed or refused.
 
 use super::{Item, Shell};
 use crate::bulk::dedupe::Found;
@@ -21,7 +21,7 @@ pub(super) struct Past {
 }
 
 impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
-    /// Decides what becomes of an item that was just read.
+    /// Sends, skips, replays or refuses an item that was just read.
     pub(super) fn read(&mut self, (id, request): Item<W>) {
         self.shared.progress.update(|counts| counts.read());
         if let Some(problem) = id_problem(&id) {
@@ -44,7 +44,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
         }
     }
 
-    /// Decides what becomes of an item that the journal has.
+    /// Skips, replays or repeats an item that the journal has.
     fn known(
         &mut self,
         id: String,

@@ -160,7 +160,7 @@ impl Service {
         mut make: impl FnMut() -> Result<(String, Vec<u8>), Error>,
         is_ours: impl Fn(&Job, bool) -> bool,
     ) -> Result<String, NotSent> {
-        // Which jobs are new can only be told by a list from before.
+        // Only a list from before shows which jobs are new.
         let newest = match self.interface.upload() {
             Some(_) => None,
             None => self.jobs_page(None, 0)?.jobs.into_iter().next().map(|job| job.id),

@@ -4,7 +4,7 @@
 //! offer       a model with its price; judged for a call
 //! lack        why it is left out
 //! grounds     why it has its place
-//! purpose     what it is for, if that is no ordinary chat
+//! purpose     what it is made for, if not for chats
 //! shortlist   the best few of many
 //! conditions  prices, time, reachable providers, measurements
 //! ```

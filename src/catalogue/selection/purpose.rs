@@ -1,4 +1,4 @@
-//! What a model is for, if that is no ordinary chat.
+//! Finds the models that are made for something other than chats.
 
 use crate::catalogue::Model;
 
@@ -28,7 +28,7 @@ const NAMES: [(&str, &str); 21] = [
     (":free", "trials, and its provider may keep the prompts"),
 ];
 
-/// What a model is for, if that is no ordinary chat.
+/// What a model is made for, if not for chats.
 pub(super) fn of(model: &Model) -> Option<&'static str> {
     let is_part = |part: &str| {
         let mut names = model.id.as_bytes().windows(part.len());

@@ -1,6 +1,6 @@
-//! `BatchScript`: what becomes of a batch at the loopback provider.
+//! `BatchScript`: how a batch goes at the loopback provider.
 
-/// What becomes of a batch at the loopback provider, for
+/// How a batch goes at the loopback provider, for
 /// [`Loopback::batches`](super::super::Loopback::batches).
 ///
 /// Each request is answered as a single call would be, by the rules and the script of the server,
