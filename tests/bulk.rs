@@ -112,7 +112,7 @@ fn an_error_that_meets_every_item_can_stop_the_run() {
     let bulk = client.bulk().stop_on(|error| error.kind() == ErrorKind::Authentication);
     let run = bulk.workers(2).chat(items(1_000)).unwrap();
     let progress = run.progress();
-    assert!(run.map(|(_, result)| result.unwrap_err()).count() < 20);
+    assert!(run.inspect(|(_, result)| assert!(result.is_err())).count() < 20);
     assert_eq!((progress.status().failed, progress.status().answered), (0, 0));
     assert!(server.request_count() <= 4);
 }
