@@ -69,7 +69,7 @@ fn without_a_budget_results_that_are_read_twice_are_recorded_once() {
     let batch = batches.submit(requests(3)).unwrap();
     batches.wait(&batch).unwrap();
     outcomes(&batches, &batch);
-    outcomes(&batches, &batch.clone());
+    outcomes(&batches, &batch);
     let total = client.costs().total;
     assert_eq!((total.calls, total.cost.total), (3, EACH * 3));
 }

@@ -8,7 +8,7 @@ mod wait;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use super::headers::AWSS_ERROR;
+use super::purpose::AWSS_ERROR;
 use super::{Reply, head, html_excerpt, redirect};
 use crate::error::{Error, ErrorKind};
 use crate::wire::json;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::headers::Purpose;
+use super::purpose::Purpose;
 use crate::key::Secrets;
 
 /// The longest name that anyone reads.

@@ -7,6 +7,7 @@ mod header_fields;
 mod headers;
 mod html_excerpt;
 mod misdirected;
+mod purpose;
 mod redirect;
 mod request_id;
 
@@ -20,9 +21,9 @@ use crate::url::Url;
 pub(crate) use failure::Failure;
 use header_fields::Field;
 pub(crate) use header_fields::HeaderFields;
-use headers::Purpose;
 pub(crate) use headers::rate_limit;
 pub(super) use misdirected::is_markup;
+use purpose::Purpose;
 pub(crate) use request_id::request_id;
 
 /// A response from the transport.

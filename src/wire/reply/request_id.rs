@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::headers::Purpose;
+use super::purpose::Purpose;
 use super::{Reply, text};
 use crate::key::Secrets;
 use crate::scan::plain_blocks;
