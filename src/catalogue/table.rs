@@ -100,7 +100,7 @@ impl Section {
     /// Finds a model by its name, in upper or lower case.
     pub(super) fn find(&self, provider: &str, model: &str) -> Option<Model> {
         let lines = self.lines();
-        let at = lines.binary_search_by(|line| in_lower_case(name(line), model)).ok()?;
+        let at = lines.binary_search_by(|line| name_order(line, model)).ok()?;
         Some(read(self.id(provider), lines[at]))
     }
 
@@ -116,13 +116,12 @@ impl Section {
     }
 }
 
-fn name(line: &str) -> &str {
-    line.split('|').next().unwrap_or_default()
-}
-
-fn in_lower_case(a: &str, b: &str) -> Ordering {
+/// Compares the name at the start of a line with another one, both in lower case. It reads the line
+/// only as far as they are the same.
+fn name_order(line: &str, model: &str) -> Ordering {
     let lower = |byte: u8| byte.to_ascii_lowercase();
-    a.bytes().map(lower).cmp(b.bytes().map(lower))
+    let name = line.bytes().take_while(|byte| *byte != b'|');
+    name.map(lower).cmp(model.bytes().map(lower))
 }
 
 /// Reads a line. Parts that it lacks are unknown.
