@@ -138,7 +138,7 @@ impl Job {
             Interface::OpenAi => format!("batch_{number}"),
             Interface::Anthropic => format!("msgbatch_{number}"),
             Interface::Gemini => format!("b{number}"),
-            Interface::Mistral => format!("job-{number}"),
+            Interface::Mistral => super::uuid(number),
         };
         Ok(Self {
             id,

@@ -57,8 +57,7 @@ impl State {
     }
 
     fn store(&mut self, bytes: Vec<u8>) -> String {
-        // The form of Mistral's ids.
-        let id = format!("00000000-0000-4000-8000-{:012x}", self.number());
+        let id = uuid(self.number());
         self.files.insert(id.clone(), bytes);
         id
     }
@@ -66,6 +65,11 @@ impl State {
     fn job(&mut self, id: &str) -> Option<&mut Job> {
         self.jobs.iter_mut().find(|job| job.id == id)
     }
+}
+
+/// Returns an id in the form that Mistral's file demands of files and jobs.
+fn uuid(number: u64) -> String {
+    format!("00000000-0000-4000-8000-{number:012x}")
 }
 
 /// What a request about batches is for.
