@@ -112,7 +112,7 @@ fn lease(bencher: Bencher<'_, '_>) {
 }
 
 /// Finds a model. Budget: 300 ns.
-#[divan::bench]
+#[divan::bench(sample_size = 100)]
 fn catalogue(bencher: Bencher<'_, '_>) {
     measure(bencher, workload::catalogue());
 }

@@ -41,6 +41,7 @@ pub(crate) use needs::Unfit;
 pub(crate) use request::{count_text, dense_bytes, text_bytes};
 pub(crate) use selection::{Call, Grounds, Lack, Offer, Shortlist};
 pub use selection::{Conditions, LeftOut, Measured, Selected, Selection};
+use table::Section;
 
 /// What is known of models: the built-in table, and what the program sets on top of it.
 ///
@@ -157,8 +158,8 @@ impl Catalogue {
     /// profile of Bedrock (`eu.anthropic.claude-opus-5`) find the model that they are made from,
     /// unless they are listed themselves. `provider` is an id or alias of the registry.
     pub fn find(&self, provider: &str, model: &str) -> Option<Model> {
-        let provider = self.id_of(provider);
-        names(model).find_map(|name| self.exactly(&provider, name))
+        let (provider, section) = self.place(provider);
+        names(model).find_map(|name| self.exactly(&provider, section, name))
     }
 
     /// The model of this name at a provider, as far as the program has set what is known of it.
@@ -169,20 +170,28 @@ impl Catalogue {
 
     /// The id of a provider under which its models are listed.
     fn id_of<'a>(&self, provider: &'a str) -> Cow<'a, str> {
-        if table::section(provider).is_some() || self.custom.contains_key(provider) {
-            return Cow::Borrowed(provider);
-        }
-        match canonical(provider) {
-            Some(id) => Cow::Borrowed(id),
-            None => Cow::Owned(provider.to_ascii_lowercase()),
-        }
+        self.place(provider).0
+    }
+
+    /// The id of a provider under which its models are listed, and its section of the table.
+    fn place<'a>(&self, provider: &'a str) -> (Cow<'a, str>, Option<&'static Section>) {
+        let section = table::section(provider);
+        let (id, section) = if section.is_some() || self.custom.contains_key(provider) {
+            (Cow::Borrowed(provider), section)
+        } else if let Some(id) = canonical(provider) {
+            (Cow::Borrowed(id), table::section(id))
+        } else {
+            let id = provider.to_ascii_lowercase();
+            let section = table::section(&id);
+            (Cow::Owned(id), section)
+        };
+        (id, section.filter(|_| self.builtin))
     }
 
     /// The models of a provider: those of the table, then those set on top of it.
     pub fn models(&self, provider: &str) -> impl Iterator<Item = Model> + use<> {
-        let provider = self.id_of(provider);
+        let (provider, listed) = self.place(provider);
         let own = self.custom.get(&*provider).cloned().unwrap_or_default();
-        let listed = table::section(&provider).filter(|_| self.builtin);
         let listed: Vec<Model> =
             listed.into_iter().flat_map(|section| section.models(&provider)).collect();
         let is_listed = |name: &str| listed.iter().any(|model| model.id.eq_ignore_ascii_case(name));
@@ -206,8 +215,8 @@ impl Catalogue {
     }
 
     /// Looks up a name as it is.
-    fn exactly(&self, provider: &str, model: &str) -> Option<Model> {
-        let listed = || table::section(provider).filter(|_| self.builtin)?.find(provider, model);
+    fn exactly(&self, provider: &str, section: Option<&Section>, model: &str) -> Option<Model> {
+        let listed = || section?.find(provider, model);
         match self.own(provider, model) {
             Some(own) => Some(match listed() {
                 Some(listed) => own.clone().over(listed),
@@ -240,6 +249,12 @@ impl fmt::Debug for Catalogue {
 
 /// The names under which a model may be listed, best first: its own, and what it is made from.
 fn names(model: &str) -> impl Iterator<Item = &str> {
+    // Most names are listed as they are.
+    std::iter::once(model).chain(std::iter::once(model).flat_map(other_names))
+}
+
+/// The names under which a model may be listed if its own is not.
+fn other_names(model: &str) -> impl Iterator<Item = &str> {
     let after = model.strip_prefix("models/").unwrap_or(model);
     let tuned = after.strip_prefix("ft:").map(|rest| rest.split(':').next().unwrap_or(rest));
     let plain = tuned.unwrap_or(after);
@@ -247,7 +262,7 @@ fn names(model: &str) -> impl Iterator<Item = &str> {
     let base = regional.unwrap_or(plain);
     let variant = base.split_once(':').map(|(base, _)| base);
     let undated = [Some(base), variant].into_iter().flatten().filter_map(without_date);
-    [Some(model), Some(after), Some(plain), regional, variant].into_iter().flatten().chain(undated)
+    [Some(after), Some(plain), regional, variant].into_iter().flatten().chain(undated)
 }
 
 /// What Bedrock's inference profiles put before the name of a model

@@ -99,6 +99,9 @@ impl Section {
 
     /// Finds a model by its name, in upper or lower case.
     pub(super) fn find(&self, provider: &str, model: &str) -> Option<Model> {
+        if model.contains('|') {
+            return None;
+        }
         let lines = self.lines();
         let at = lines.binary_search_by(|line| name_order(line, model)).ok()?;
         Some(read(self.id(provider), lines[at]))
@@ -116,28 +119,52 @@ impl Section {
     }
 }
 
-/// Compares the name at the start of a line with another one, both in lower case. It reads the line
-/// only as far as they are the same.
+/// Compares the name at the start of a line with another one without a `|`, both in lower case. It
+/// reads the line only as far as they are the same.
 fn name_order(line: &str, model: &str) -> Ordering {
-    let lower = |byte: u8| byte.to_ascii_lowercase();
-    let name = line.bytes().take_while(|byte| *byte != b'|');
-    name.map(lower).cmp(model.bytes().map(lower))
+    for (ours, theirs) in line.bytes().zip(model.bytes()) {
+        if ours != theirs {
+            let (ours, theirs) = (ours.to_ascii_lowercase(), theirs.to_ascii_lowercase());
+            match ours {
+                b'|' => return Ordering::Less,
+                _ if ours != theirs => return ours.cmp(&theirs),
+                _ => {}
+            }
+        }
+    }
+    match line.as_bytes().get(model.len()) {
+        None | Some(b'|') => line.len().min(model.len()).cmp(&model.len()),
+        Some(_) => Ordering::Greater,
+    }
+}
+
+/// Cuts a text at the first `mark`, an ASCII character. It is faster than the standard library on
+/// texts of a few bytes.
+fn cut(text: &'static str, mark: u8) -> (&'static str, &'static str) {
+    match text.bytes().position(|byte| byte == mark) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
+    }
 }
 
 /// Reads a line. Parts that it lacks are unknown.
 fn read(provider: &'static str, line: &'static str) -> Model {
-    let mut fields = line.split('|');
-    let mut next = || fields.next().unwrap_or_default();
+    let mut rest = line;
+    let mut next = || {
+        let (field, behind) = cut(rest, b'|');
+        rest = behind;
+        field
+    };
     let (id, tokens, abilities) = (next(), next(), next());
     let (modalities, dates, family) = (next(), next(), next());
     let mut model = Model::new(Provider::from_static(provider), Cow::Borrowed(id));
-    let mut tokens = tokens.split(' ').map(number);
-    let mut next = || tokens.next().flatten();
-    model.capabilities.context_window = next();
-    model.capabilities.max_output = next();
-    model.capabilities.max_input = next();
+    let (window, tokens) = cut(tokens, b' ');
+    let (output, input) = cut(tokens, b' ');
+    model.capabilities.context_window = number(window);
+    model.capabilities.max_output = number(output);
+    model.capabilities.max_input = number(input);
     read_abilities(abilities, &mut model);
-    let (input, output) = modalities.split_once('>').unwrap_or((modalities, ""));
+    let (input, output) = cut(modalities, b'>');
     read_input(input, &mut model.capabilities);
     model.output = output.chars().filter_map(modality).collect();
     read_dates(dates, &mut model);
@@ -154,9 +181,9 @@ fn number(text: &str) -> Option<u64> {
     Some(digits.parse::<u64>().ok()? * unit)
 }
 
-fn read_abilities(text: &str, model: &mut Model) {
-    let (text, api) = text.split_once(':').unwrap_or((text, ""));
-    let (abilities, efforts) = text.split_once('=').unwrap_or((text, ""));
+fn read_abilities(text: &'static str, model: &mut Model) {
+    let (text, api) = cut(text, b':');
+    let (abilities, efforts) = cut(text, b'=');
     model.api = match api {
         "r" => Some(ModelApi::Responses),
         "c" => Some(ModelApi::Completions),
@@ -197,15 +224,17 @@ fn effort(letter: u8) -> Option<ReasoningEffort> {
 }
 
 fn read_input(text: &str, capabilities: &mut Capabilities) {
-    let can = |letter: char| match text.strip_suffix('?') {
-        _ if text.contains(letter) => Some(true),
-        None => Some(false),
-        Some(text) => text.contains(letter.to_ascii_uppercase()).then_some(false),
+    let has = |letter: u8| text.bytes().any(|byte| byte == letter);
+    let lacks_some = text.ends_with('?');
+    let can = |letter: u8| match has(letter) {
+        true => Some(true),
+        false if lacks_some => has(letter.to_ascii_uppercase()).then_some(false),
+        false => Some(false),
     };
-    capabilities.images = can('i');
-    capabilities.documents = can('d');
-    capabilities.audio = can('a');
-    capabilities.video = can('v');
+    capabilities.images = can(b'i');
+    capabilities.documents = can(b'd');
+    capabilities.audio = can(b'a');
+    capabilities.video = can(b'v');
 }
 
 fn modality(letter: char) -> Option<Modality> {
@@ -218,9 +247,13 @@ fn modality(letter: char) -> Option<Modality> {
 }
 
 fn read_dates(text: &'static str, model: &mut Model) {
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
+    let mut words = text;
+    while !words.is_empty() {
+        let (word, behind) = cut(words, b' ');
+        words = behind;
+        let Some(first) = word.bytes().next() else { continue };
         let rest = word.get(1..).unwrap_or_default();
-        match word.as_bytes()[0] {
+        match first {
             b'-' => model.capabilities.status = Some(ModelStatus::Deprecated),
             b'~' => model.capabilities.status = Some(ModelStatus::Preview),
             b'k' => model.knowledge = ModelDate::short(rest),
