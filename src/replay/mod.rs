@@ -133,7 +133,7 @@ impl Replay {
     /// ```
     /// # use tollgate::Replay;
     /// # let today = "2026-11-27";
-    /// let replay = Replay::dir("llm").rewrite(|text| text.replace(today, "[today]"));
+    /// let replay = Replay::dir("llm").rewrite(move |text| text.replace(today, "[today]"));
     /// # let _ = replay;
     /// ```
     pub fn rewrite(mut self, rewrite: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
