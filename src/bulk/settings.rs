@@ -186,10 +186,10 @@ impl Bulk {
         self
     }
 
-    /// Sends equal requests once, and gives all of them the same answer. Those that wait for a request
-    /// that fails have failed too; later ones are sent again. Tags, time limits and keys do not count.
-    /// The answers of the last 10,000 different requests are kept in
-    /// memory; a request that comes again later is sent again. Default: every request is sent.
+    /// Sends equal requests once, and gives all of them the same answer. If the request fails, those
+    /// that wait for it fail too; later ones are sent again. Tags, time limits and keys do not count.
+    /// The answers of the last 10,000 different requests are kept in memory; a request that comes
+    /// again later is sent again. Default: every request is sent.
     pub fn deduplicate(mut self, on: bool) -> Self {
         self.settings.deduplicate = on;
         self

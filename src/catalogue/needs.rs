@@ -53,6 +53,15 @@ pub struct Needs {
     pub(super) wishes: Wishes,
 }
 
+/// Something that some models can do.
+pub(super) struct Ability {
+    pub(super) needed: bool,
+    pub(super) can: Option<bool>,
+    /// How a request needs it: it "has" images, and "sets" a reasoning effort.
+    verb: &'static str,
+    pub(super) what: &'static str,
+}
+
 /// Why a target cannot serve a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unfit {
@@ -79,18 +88,16 @@ impl Needs {
         if of.status == Some(ModelStatus::Retired) {
             return Some(Unfit::new(ErrorKind::NotFound, "the model is retired"));
         }
-        for (needed, can, what) in [
-            (self.images, of.images, "has images"),
-            (self.documents, of.documents, "has documents"),
-            (self.audio, of.audio, "has sound"),
-            (self.video, of.video, "has videos"),
-            (self.tools, of.tools, "has tools"),
-            (self.schema, of.schema, "has a JSON schema for the answer"),
-            (self.reasoning, of.reasoning, "sets a reasoning effort"),
-            (self.sampling, of.temperature, "sets a temperature or top_p other than 1"),
-        ] {
+        let sampling = Ability {
+            needed: self.sampling,
+            can: of.temperature,
+            verb: "sets",
+            what: "a temperature or top_p other than 1",
+        };
+        for Ability { needed, can, verb, what } in self.abilities(of).into_iter().chain([sampling])
+        {
             if needed && can == Some(false) {
-                let why = format!("the request {what}, which the model does not support");
+                let why = format!("the request {verb} {what}, which the model does not support");
                 return Some(Unfit::new(ErrorKind::InvalidRequest, why));
             }
         }
@@ -103,6 +110,25 @@ impl Needs {
             }
         }
         self.too_long(of, count)
+    }
+
+    /// What a request may need of a model, and whether one with these capabilities can do it.
+    pub(super) fn abilities(&self, of: &Capabilities) -> [Ability; 7] {
+        let has = |needed, can, what| Ability { needed, can, verb: "has", what };
+        [
+            has(self.images, of.images, "images"),
+            has(self.documents, of.documents, "documents"),
+            has(self.audio, of.audio, "sound"),
+            has(self.video, of.video, "videos"),
+            has(self.tools, of.tools, "tools"),
+            has(self.schema, of.schema, "a JSON schema for the answer"),
+            Ability {
+                needed: self.reasoning,
+                can: of.reasoning,
+                verb: "sets",
+                what: "a reasoning effort",
+            },
+        ]
     }
 
     /// Returns why a model does not have the effort that the request sets; `None` if it has, or if

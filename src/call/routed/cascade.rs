@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Routed;
 use crate::answer_source::AnswerSource;
-use crate::call::operation::{Measurable, OngoingAttempt, Operation};
+use crate::call::operation::{Measurable, Operation};
 use crate::call::prepared::Prepared;
 use crate::call::routes::Route;
 use crate::call::run::{Attempting, Begun, Completed};
@@ -129,10 +129,7 @@ impl<O, T, F> Steps for Ascent<'_, O, F, T>
 where
     O: Operation,
     T: Measurable,
-    F: Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>
-        + Copy
-        + Send
-        + 'static,
+    F: Attempting<O, T>,
 {
     type Target = Arc<Prepared<O::Content>>;
     type Answer = T;

@@ -133,16 +133,10 @@ impl Offer {
         if status == Some(ModelStatus::Retired) {
             return Err(Lack::Retired(None));
         }
-        for (needed, can, what) in [
-            (needs.images, can.images, "images"),
-            (needs.documents, can.documents, "documents"),
-            (needs.audio, can.audio, "sound"),
-            (needs.video, can.video, "videos"),
-            (needs.tools, can.tools, "tools"),
-            (needs.parallel_tools, can.parallel_tools, "several tool calls at once"),
-            (needs.schema, can.schema, "a JSON schema for the answer"),
-            (needs.reasoning, can.reasoning, "a reasoning effort"),
-        ] {
+        let parallel = (needs.parallel_tools, can.parallel_tools, "several tool calls at once");
+        let abilities =
+            needs.abilities(can).map(|ability| (ability.needed, ability.can, ability.what));
+        for (needed, can, what) in abilities.into_iter().chain([parallel]) {
             match can {
                 _ if !needed => {}
                 Some(true) => {}
