@@ -170,6 +170,7 @@ fn another_provider_address_or_operation_has_another_key() {
 }
 
 #[test]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 fn the_key_is_the_same_in_every_process_and_with_every_key_and_header() {
     let client = |key: &str, url: &str| {
         Client::builder()
