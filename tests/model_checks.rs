@@ -146,6 +146,9 @@ fn the_error_names_models_that_can_serve_the_call() {
     let error = refused("openai", "gpt-3.5-turbo", image());
     let text = error.to_string();
     assert!(text.contains("leave that out, or use "), "{text}");
+    let long = ChatRequest::from("hi").max_output_tokens(100_000);
+    let text = refused("openai", "gpt-3.5-turbo", long).to_string();
+    assert!(text.contains("lower max_output_tokens, or use "), "{text}");
     let named: Vec<_> = text.split([' ', ',', ';']).filter(|word| word.contains('/')).collect();
     assert!(!named.is_empty() && named.len() <= 3, "{text}");
     for name in named {

@@ -2,16 +2,16 @@
 
 use super::Caller;
 use super::target::Target;
-use crate::catalogue::{ModelStatus, Needs, Selected};
+use crate::catalogue::{ModelStatus, Needs, Selected, Unfit};
 use crate::error::ErrorKind;
 
 /// How many models an error names.
 const NAMED: usize = 3;
 
 /// Says what to do: which models can serve the call, and how to correct what is known.
-pub(super) fn on(kind: ErrorKind, needs: &Needs, target: &Target, caller: &Caller) -> String {
+pub(super) fn on(unfit: &Unfit, needs: &Needs, target: &Target, caller: &Caller) -> String {
     let successor = target.known.model.as_ref().and_then(|model| model.successor.as_deref());
-    let others = match (kind, successor) {
+    let others = match (unfit.kind, successor) {
         (ErrorKind::NotFound, Some(successor)) => format!("its successor {successor}"),
         _ => match &others(needs, caller)[..] {
             [] => "another model".to_owned(),
@@ -19,11 +19,7 @@ pub(super) fn on(kind: ErrorKind, needs: &Needs, target: &Target, caller: &Calle
             [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
         },
     };
-    let remedy = match kind {
-        ErrorKind::NotFound => "",
-        ErrorKind::ContextWindowExceeded => "shorten the prompt, or ",
-        _ => "leave that out, or ",
-    };
+    let remedy = unfit.remedy.map(|remedy| format!("{remedy}, or ")).unwrap_or_default();
     format!(
         "{remedy}use {others}; if this is wrong, correct the model with ClientBuilder::catalogue, or \
          turn the checks off with ClientBuilder::check_models(false)"

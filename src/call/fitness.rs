@@ -27,7 +27,7 @@ pub(super) fn skip_unfit<O: Operation>(
     for at in 0..route.state.targets.len() {
         let unfit = refused(at, &needs, route, caller, operation)
             .or_else(|| too_expensive(at, &needs, prices, route, caller));
-        let Some(Unfit { kind: its, why }) = unfit else { continue };
+        let Some(Unfit { kind: its, why, .. }) = unfit else { continue };
         walk.cannot_serve(at, why);
         kind = Some(match kind {
             // A disabled target says nothing about the request.
@@ -100,9 +100,10 @@ pub(super) fn check<O: Operation>(
     let names = (target.endpoint.id().as_str(), &*target.model);
     match unmet(&needs, (&known.certain, &known.efforts), names, caller, operation) {
         None => Ok(()),
-        Some(Unfit { kind, why }) => {
-            let advice = advice::on(kind, &needs, target, caller);
-            Err(Error::new(kind, why).with_phase(Phase::Encode).with_advice(Some(advice)))
+        Some(unfit) => {
+            let advice = advice::on(&unfit, &needs, target, caller);
+            let error = Error::new(unfit.kind, unfit.why);
+            Err(error.with_phase(Phase::Encode).with_advice(Some(advice)))
         }
     }
 }

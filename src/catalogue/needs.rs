@@ -68,11 +68,18 @@ pub(crate) struct Unfit {
     /// The kind of error if no target can.
     pub(crate) kind: ErrorKind,
     pub(crate) why: String,
+    /// How to change the request, if that helps.
+    pub(crate) remedy: Option<&'static str>,
 }
 
 impl Unfit {
     pub(crate) fn new(kind: ErrorKind, why: impl Into<String>) -> Self {
-        Self { kind, why: why.into() }
+        let remedy = match kind {
+            ErrorKind::InvalidRequest => Some("leave that out"),
+            ErrorKind::ContextWindowExceeded => Some("shorten the prompt"),
+            _ => None,
+        };
+        Self { kind, why: why.into(), remedy }
     }
 }
 
@@ -106,7 +113,8 @@ impl Needs {
                 let why = format!(
                     "the request allows {asked} output tokens, and the model writes at most {most}"
                 );
-                return Some(Unfit::new(ErrorKind::InvalidRequest, why));
+                let unfit = Unfit::new(ErrorKind::InvalidRequest, why);
+                return Some(Unfit { remedy: Some("lower max_output_tokens"), ..unfit });
             }
         }
         self.too_long(of, count)
