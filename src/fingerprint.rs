@@ -21,6 +21,17 @@ impl Fingerprint {
         let _ = serde_json::to_writer(&mut hasher, value);
         hasher.finish()
     }
+
+    /// The fingerprint of several parts. The length of each is hashed before it, so `ab` and `c`
+    /// differ from `a` and `bc`.
+    pub(crate) fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hasher = Hasher::new();
+        for part in parts {
+            hasher.add(&(part.len() as u64).to_le_bytes());
+            hasher.add(part);
+        }
+        hasher.finish()
+    }
 }
 
 impl fmt::Debug for Fingerprint {
@@ -170,6 +181,15 @@ mod tests {
             hasher.finish()
         };
         assert!((1..=100).all(|pieces| whole(pieces) == whole(100)));
+    }
+
+    #[test]
+    fn parts_that_are_cut_elsewhere_have_another_fingerprint() {
+        let cuts: [&[&[u8]]; 4] = [&[b"ab", b"c"], &[b"a", b"bc"], &[b"abc"], &[b"abc", b""]];
+        let prints = cuts.map(|cut| Fingerprint::of_parts(cut.iter().copied()));
+        for (at, print) in prints.iter().enumerate() {
+            assert!(!prints[..at].contains(print), "{:?}", cuts[at]);
+        }
     }
 
     #[test]

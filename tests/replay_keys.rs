@@ -185,7 +185,7 @@ fn the_key_is_the_same_in_every_process_and_with_every_key_and_header() {
             .unwrap()
     };
     // Computed by another program; a change of this name loses every recording.
-    let name = "openai-completions-gpt-4o-mini-3cf06845681797dd.json";
+    let name = "openai-completions-gpt-4o-mini-8f41ccd1c3e9c8bd.json";
     for (key, url) in [
         ("sk-one-one-one", "https://api.openai.com/v1"),
         ("sk-two-two-two", "https://api.openai.com/v1?key=secret-secret"),

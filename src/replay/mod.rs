@@ -29,10 +29,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, ErrorKind};
+use crate::fingerprint::Fingerprint;
 use crate::key::Secrets;
 use crate::time::rfc3339;
+use key::Identity;
 pub(crate) use key::Request;
-use key::{Identity, Key};
 pub use mode::Mode;
 pub(crate) use mode::{FOLDER, MODE, USUAL_FOLDER};
 use rules::Rules;
@@ -81,7 +82,7 @@ pub struct Replay {
 #[derive(Default)]
 struct State {
     /// How often each request was made.
-    made: HashMap<Key, u32>,
+    made: HashMap<Fingerprint, u32>,
     /// The names of the files that were replayed or written.
     used: BTreeSet<String>,
     written: BTreeSet<String>,

@@ -3,7 +3,7 @@
 //! ```json
 //! {
 //!   "tollgate_recording": 1,
-//!   "key": "20248bfdb19deed61cd4e3b8d98a790b",
+//!   "key": "8f41ccd1c3e9c8bd3802757563fa2048",
 //!   "request": {"provider": "openai", "method": "POST", "url": "…", "body": {…}},
 //!   "response": {"status": 200, "headers": ["content-type: application/json"], "body": ["…"]}
 //! }
@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use super::key::Identity;
 use super::rules::hide;
 use crate::base64;
+use crate::fingerprint::Fingerprint;
 use crate::key::Secrets;
 
 /// The version of the format. Every version up to this one can be read.
@@ -61,7 +62,7 @@ pub(crate) enum Unreadable {
 #[derive(Serialize, Deserialize)]
 struct File {
     tollgate_recording: u64,
-    key: String,
+    key: Fingerprint,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     recorded: Option<String>,
     request: StoredRequest,
@@ -146,7 +147,7 @@ pub(crate) fn write(
     };
     let file = File {
         tollgate_recording: VERSION,
-        key: request.key.to_string(),
+        key: request.key,
         recorded,
         request: StoredRequest {
             provider: request.provider.clone(),
@@ -235,7 +236,7 @@ pub(crate) fn read(text: &str, request: &Identity) -> Result<Response, Unreadabl
     }
     let file: File = serde_json::from_str(text).map_err(damaged)?;
     let File { key, request: stored, response, .. } = file;
-    if key != request.key.to_string() || !is_of(&stored, request) {
+    if key != request.key || !is_of(&stored, request) {
         return Err(Unreadable::OtherRequest);
     }
     let streamed = response.chunks.is_some();
