@@ -49,10 +49,10 @@ pub(crate) struct Secrets {
     secrets: Vec<String>,
 }
 
-/// Shorter values, such as `true`, are not secret; hiding them would only garble messages.
-const LEAST: usize = 8;
-
 impl Secrets {
+    /// Shorter values, such as `true`, are not secret; hiding them would only garble messages.
+    pub(crate) const LEAST: usize = 8;
+
     /// Collects the secrets in headers, given as names and values. If a value is a scheme with
     /// credentials (RFC 9110 section 11.4), only the credentials are secret. The decoded form of
     /// `Basic` credentials is hidden as well (RFC 7617).
@@ -88,7 +88,7 @@ impl Secrets {
 
     pub(crate) fn add(&mut self, secret: &str) {
         let is_known = self.secrets.iter().any(|known| known == secret);
-        if secret.len() >= LEAST && !is_known {
+        if secret.len() >= Self::LEAST && !is_known {
             let place = self.secrets.partition_point(|other| other.len() >= secret.len());
             self.secrets.insert(place, secret.to_owned());
         }

@@ -61,7 +61,8 @@ pub(crate) use tape::{Pieces, Tape};
 /// # Ok::<(), tollgate::Error>(())
 /// ```
 ///
-/// Clones share what was used, so one can be kept beside the client.
+/// Clones share the list of recordings that were used, so you can give one to the client and call
+/// [`check`](Self::check) on the other.
 #[derive(Clone)]
 #[must_use]
 pub struct Replay {
@@ -112,7 +113,7 @@ impl Replay {
         }
     }
 
-    /// Sets the mode. The environment variable `TOLLGATE_REPLAY` goes first. Default:
+    /// Sets the mode. The environment variable `TOLLGATE_REPLAY` takes precedence. Default:
     /// [`Replay`](Mode::Replay) if the variable `CI` is set or a build script runs, otherwise
     /// [`Record`](Mode::Record).
     pub fn mode(mut self, mode: Mode) -> Self {
@@ -146,11 +147,12 @@ impl Replay {
     /// least 8 bytes. Keys, secret headers and credentials of the client are hidden without it, as in
     /// errors. Default: nothing more.
     pub fn hide(mut self, text: &str) -> Self {
-        if text.len() < 8 {
+        if text.len() < Secrets::LEAST {
             self.problems.push(format!(
                 "Replay::hide got a text of {} bytes, which may be part of other words; hide at \
-                 least 8",
-                text.len()
+                 least {}",
+                text.len(),
+                Secrets::LEAST
             ));
         }
         self.rules.hidden.add(text);
@@ -171,8 +173,8 @@ impl Replay {
         self
     }
 
-    /// Sets whether recordings of streams keep how long each piece took to come. A recording with
-    /// these times is replayed as slowly. Default: `false`; streams are replayed at once.
+    /// Sets whether recordings of streams keep how long each piece took to arrive. Such a recording
+    /// is replayed at the same pace. Default: `false`; streams are replayed at once.
     pub fn timing(mut self, timing: bool) -> Self {
         self.timing = timing;
         self
@@ -225,8 +227,8 @@ impl Replay {
 
 /// What the client does with it.
 impl Replay {
-    /// Settles the folder and the mode, with those of the environment, and makes the folder.
-    /// `usual` is the mode if none is set. `None` if it is off.
+    /// Decides the folder and the mode, given those of the environment, and creates the folder.
+    /// `usual` is the mode if none is set. Returns `None` if the mode is off.
     pub(crate) fn ready(
         mut self,
         folder: Option<PathBuf>,
@@ -315,7 +317,7 @@ impl Replay {
         Tape::new(self.slot(request, secrets), head, self.timing)
     }
 
-    /// The name of the file of a request that was made so often.
+    /// The name of the file for a request, which was made `made` times so far.
     fn name(&self, label: &Label, identity: &Identity, made: u32) -> String {
         label.name(identity, if self.sequence { made } else { 1 })
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// Names the mode, before anything that the program sets.
+/// The environment variable that names the mode. It takes precedence over what the program sets.
 pub(crate) const MODE: &str = "TOLLGATE_REPLAY";
 
-/// Names the folder, if the program names none.
+/// The environment variable that names the folder, if the program names none.
 pub(crate) const FOLDER: &str = "TOLLGATE_REPLAY_DIR";
 
 /// The folder if neither the program nor the environment names one.

@@ -35,7 +35,7 @@ pub(crate) struct Response {
     pub(crate) streamed: bool,
     /// Whether only the end of the connection ended the stream.
     pub(crate) until_close: bool,
-    /// How long each piece took to come, in milliseconds; empty if that was not recorded.
+    /// How long each piece took to arrive, in milliseconds; empty if that was not recorded.
     pub(crate) waits: Vec<u64>,
 }
 

@@ -10,7 +10,7 @@ use crate::error::Error;
 /// a part of a stream is no answer.
 pub(crate) struct Tape {
     response: Response,
-    /// When the last piece came, if the times are recorded.
+    /// When the last piece arrived, if the times are recorded.
     last: Option<Instant>,
     slot: Slot,
 }
@@ -63,7 +63,7 @@ impl Pieces {
     }
 
     /// The next piece that is not empty, which means the end to the reader, and how long it took
-    /// to come.
+    /// to arrive.
     pub(crate) fn next(&mut self) -> (Duration, Option<Vec<u8>>) {
         loop {
             let wait = Duration::from_millis(self.waits.next().unwrap_or_default());
