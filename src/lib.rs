@@ -5,7 +5,7 @@
 //! use tollgate::Client;
 //!
 //! fn main() -> Result<(), tollgate::Error> {
-//!     let client = Client::openai("gpt-4o-mini")?; // the key is in OPENAI_API_KEY
+//!     let client = Client::openai("gpt-4o-mini")?; // reads the key from OPENAI_API_KEY
 //!     let response = client.chat("What is the capital of France?")?;
 //!     println!("{}", response.complete_text()?);
 //!     Ok(())
