@@ -4,9 +4,10 @@ mod support;
 
 use std::time::Duration;
 use support::batches::{PROVIDERS, builder, client, expected, outcomes, requests, server};
+use tollgate::replay::Mode;
 use tollgate::testing::{BatchScript, Reply};
 use tollgate::{
-    Batch, BatchOutcome, BatchState, CancelToken, ChatRequest, EmbedRequest, ErrorKind,
+    Batch, BatchOutcome, BatchState, CancelToken, ChatRequest, EmbedRequest, ErrorKind, Replay,
 };
 
 #[test]
@@ -258,4 +259,38 @@ fn a_wait_survives_failures_that_may_pass() {
         (is_look && left.is_ok()).then(|| Reply::status(503))
     });
     assert_eq!(batches.wait(&batch).unwrap().state, BatchState::Completed);
+}
+
+#[test]
+fn a_client_that_records_sends_batches_and_keeps_no_recording_of_them() {
+    let folder = std::env::temp_dir().join(format!("tollgate-batches-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    for (provider, model) in PROVIDERS {
+        let server = server();
+        server.batches(BatchScript::new().looks(2));
+        let client = |mode| {
+            let replay = Replay::dir(&folder).mode(mode);
+            builder(&server, provider, model).replay(replay).build().unwrap()
+        };
+        let recording = client(Mode::Record);
+        let batches = recording.batches(provider);
+        let batch = batches.submit(requests(3)).unwrap();
+        assert_eq!(batches.wait(&batch).unwrap().state, BatchState::Completed, "{provider}");
+        assert_eq!(outcomes(&batches, &batch), expected(3, |_| None), "{provider}");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "{provider}");
+
+        let sent = server.request_count();
+        let offline = client(Mode::Replay);
+        let batches = offline.batches(provider);
+        for error in [
+            batches.submit(requests(3)).unwrap_err(),
+            batches.status(&batch).unwrap_err(),
+            batches.list().unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::NotRecorded, "{provider}: {error}");
+            assert!(error.to_string().contains("TOLLGATE_REPLAY=off"), "{provider}: {error}");
+        }
+        assert_eq!(server.request_count(), sent, "{provider}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -22,7 +22,7 @@ use crate::routing::Answered;
 use crate::stream::StreamBody;
 use crate::tags::Tags;
 use crate::throttle::Amount;
-use crate::transport::{Incoming, Outgoing, Watch};
+use crate::transport::{Body, Incoming, Outgoing, Watch};
 use crate::wire::Delivery;
 
 /// Something a client can ask of a provider.
@@ -48,6 +48,12 @@ pub(super) trait Operation {
     /// not serve it. Default: no.
     fn is_sent_once(&self) -> bool {
         false
+    }
+
+    /// Whether the same request always gets the same answer, so that a recording may answer it.
+    /// Default: yes.
+    fn is_replayable(&self) -> bool {
+        true
     }
 
     /// The same for all calls of a conversation, for routes that keep it at one target. Default:
@@ -214,32 +220,38 @@ impl<C> OngoingAttempt<'_, '_, C> {
         signed.map_err(|error| error.with_limit(limit.setting, limit.value))
     }
 
-    /// Sends the request and reads the whole response, of any status.
+    /// Sends the request, or replays its recording, and reads the whole response, of any status.
     ///
     /// # Errors
     ///
     /// The error of the exchange, without secrets.
     pub(super) fn exchange(&mut self, signature: &Signature) -> Result<Incoming, Error> {
-        self.exchange_as(signature, None)
-    }
-
-    /// Like [`exchange`](Self::exchange), with a body of this `content_type` if it is not the
-    /// client's.
-    ///
-    /// # Errors
-    ///
-    /// As for [`exchange`](Self::exchange).
-    pub(super) fn exchange_as(
-        &mut self,
-        signature: &Signature,
-        content_type: Option<&HeaderValue>,
-    ) -> Result<Incoming, Error> {
-        let Self { caller, prepared, limits, retries, second, recorded, unkept } = self;
-        if let Some(recorded) = recorded.take() {
+        let prepared = self.prepared;
+        if let Some(recorded) = self.recorded.take() {
             let (mut incoming, _) = prepared.replayed(recorded);
             incoming.hide_error(&signature.secrets);
             return Ok(incoming);
         }
+        let incoming = self.exchange_live(signature, None)?;
+        if let Some(replay) = &self.caller.settings.replay {
+            let slot = replay.slot(&prepared.recorded_as(), &signature.secrets);
+            *self.unkept = Some((slot, recording_of(&incoming)));
+        }
+        Ok(incoming)
+    }
+
+    /// Like [`exchange`](Self::exchange), but neither replays nor records. The body has this
+    /// `content_type` if it is not the client's.
+    ///
+    /// # Errors
+    ///
+    /// As for [`exchange`](Self::exchange).
+    pub(super) fn exchange_live(
+        &mut self,
+        signature: &Signature,
+        content_type: Option<&HeaderValue>,
+    ) -> Result<Incoming, Error> {
+        let Self { caller, prepared, limits, retries, second, .. } = self;
         let endpoint = &prepared.target.endpoint;
         let limit = limits.attempt();
         let key = limits.idempotency_key.as_ref();
@@ -251,15 +263,12 @@ impl<C> OngoingAttempt<'_, '_, C> {
                 error.with_limit(limit.setting, limit.value).hide(&signature.secrets)
             })?;
         incoming.hide_error(&signature.secrets);
-        if let Some(replay) = &caller.settings.replay {
-            let slot = replay.slot(&prepared.recorded_as(), &signature.secrets);
-            **unkept = Some((slot, recording_of(&incoming)));
-        }
         Ok(incoming)
     }
-    /// Sends the request and returns the body of the response as a stream; no stream if the status
-    /// is an error. `first` is the time limit from sending to the first event, `stop` ends the waits
-    /// of a replayed stream.
+
+    /// Sends the request, or replays its recording, and returns the body of the response as a
+    /// stream; no stream if the status is an error. `first` is the time limit from sending to the
+    /// first event. `stop` ends the waits of a replayed stream.
     ///
     /// # Errors
     ///
@@ -272,24 +281,39 @@ impl<C> OngoingAttempt<'_, '_, C> {
         watch: &Arc<Watch>,
         stop: &CancelToken,
     ) -> Result<(Incoming, Option<StreamBody>), Error> {
-        let Self { caller, prepared, limits, retries, second, recorded, unkept } = self;
-        if let Some(recorded) = recorded.take() {
+        let prepared = self.prepared;
+        if let Some(recorded) = self.recorded.take() {
             let (incoming, pieces) = prepared.replayed(recorded);
             return Ok((incoming, pieces.map(|pieces| StreamBody::replayed(pieces, stop.clone()))));
         }
-        let outgoing = prepared.outgoing(*retries, limits.idempotency_key.as_ref(), signature);
-        let origin = &prepared.target.endpoint.origin;
-        let opened = caller.transport.open_stream(origin, outgoing, bounds, first, watch, second);
-        let (incoming, body) = opened?;
+        let (incoming, body) = self.open_live(signature, bounds, first, watch)?;
         let mut body = body.map(StreamBody::live);
-        if let Some(replay) = &caller.settings.replay {
+        if let Some(replay) = &self.caller.settings.replay {
             let (request, secrets) = (prepared.recorded_as(), &signature.secrets);
             let head = recording_of(&incoming);
             match &mut body {
                 Some(body) => body.record(replay.tape(&request, secrets, head)),
-                None => **unkept = Some((replay.slot(&request, secrets), head)),
+                None => *self.unkept = Some((replay.slot(&request, secrets), head)),
             }
         }
         Ok((incoming, body))
+    }
+
+    /// Like [`open_stream`](Self::open_stream), but neither replays nor records.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open_stream`](Self::open_stream).
+    pub(super) fn open_live(
+        &mut self,
+        signature: &Signature,
+        bounds: &Bounds,
+        first: Option<Duration>,
+        watch: &Arc<Watch>,
+    ) -> Result<(Incoming, Option<Body>), Error> {
+        let Self { caller, prepared, limits, retries, second, .. } = self;
+        let outgoing = prepared.outgoing(*retries, limits.idempotency_key.as_ref(), signature);
+        let origin = &prepared.target.endpoint.origin;
+        caller.transport.open_stream(origin, outgoing, bounds, first, watch, second)
     }
 }

@@ -99,6 +99,7 @@ pub(super) fn run<O: Operation, T: Measurable>(
     let call = Begun { caller, operation, options: &options, policy, at: begun };
     let replayed = match &caller.settings.replay {
         None => Ok(None),
+        Some(replay) if !operation.is_replayable() => replay.pass().map(|()| None),
         Some(replay) => {
             let targets = destination.targets(caller);
             replayed::run(replay, &call, targets, attempt, &mut observed)

@@ -65,7 +65,7 @@ pub enum ErrorKind {
     /// earlier attempts of the same call may have been.
     Ledger,
     /// The client answers from [recordings](crate::Replay) only, and there is none of this request.
-    /// The message names the file. Nothing was sent.
+    /// The message names the file. Batches are never recorded. Nothing was sent.
     NotRecorded,
 }
 

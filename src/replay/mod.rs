@@ -302,6 +302,24 @@ impl Replay {
         Ok(Some(response))
     }
 
+    /// Lets a call pass that is neither replayed nor recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRecorded`](ErrorKind::NotRecorded) if only recordings are used.
+    pub(crate) fn pass(&self) -> Result<(), Error> {
+        match self.is_offline() {
+            false => Ok(()),
+            true => Err(Error::new(
+                ErrorKind::NotRecorded,
+                format!(
+                    "batches are never recorded, and only recordings are used here; to send it, \
+                     set {MODE}=off"
+                ),
+            )),
+        }
+    }
+
     /// Where the response to a request is kept, without `secrets`.
     pub(crate) fn slot(&self, request: &Request<'_>, secrets: &Arc<Secrets>) -> Slot {
         Slot::new(self, request, secrets)

@@ -12,15 +12,13 @@ use crate::call::prepared::Prepared;
 use crate::call::run::{Completed, run};
 use crate::call::target::Target;
 use crate::call::url;
-use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
 use crate::key::Secrets;
 use crate::metrics;
 use crate::observed::Ended;
-use crate::stream::StreamBody;
 use crate::tags::Tags;
-use crate::transport::{Method, Watch};
+use crate::transport::{Body, Method, Watch};
 use crate::wire::framing::ndjson;
 use crate::wire::{self, Delivery, Failure};
 
@@ -38,7 +36,7 @@ pub(super) struct Download {
 
 /// A response whose body is still to be read.
 struct Opened {
-    body: StreamBody,
+    body: Body,
     watch: Arc<Watch>,
     secrets: Arc<Secrets>,
 }
@@ -97,7 +95,6 @@ impl Download {
                 .read()
                 .map_err(|error| error.with_limit("idle_timeout", idle).hide(secrets))?;
             if piece.is_empty() {
-                body.recorded(None);
                 parser.finish(keep)?;
             } else {
                 parser.push(piece, keep)?;
@@ -117,6 +114,10 @@ impl Operation for Request<'_> {
 
     fn options(&self) -> Options<'_> {
         options(self.service)
+    }
+
+    fn is_replayable(&self) -> bool {
+        false
     }
 
     fn name(&self, _target: Option<&Target>) -> &'static str {
@@ -146,7 +147,7 @@ fn opened(mut attempt: OngoingAttempt<'_, '_, ()>, (): ()) -> Result<Opened, Err
     let limit = attempt.limits.attempt();
     let bounds = attempt.limits.bounds(limit);
     let watch = Arc::new(Watch::new(&bounds, None));
-    let opened = attempt.open_stream(&signature, &bounds, None, &watch, &CancelToken::new());
+    let opened = attempt.open_live(&signature, &bounds, None, &watch);
     let (mut incoming, body) =
         opened.map_err(|error| error.with_limit(limit.setting, limit.value).hide(secrets))?;
     let refused = match &body {

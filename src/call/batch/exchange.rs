@@ -128,6 +128,11 @@ impl<T: 'static> Operation for Request<'_, T> {
         self.ask.once.is_some()
     }
 
+    /// The state of a batch changes, and its uploads are new each time.
+    fn is_replayable(&self) -> bool {
+        false
+    }
+
     fn name(&self, _target: Option<&Target>) -> &'static str {
         metrics::BATCH
     }
@@ -165,7 +170,7 @@ fn asked<T>(mut attempt: OngoingAttempt<'_, '_, Content<T>>, (): ()) -> Result<T
         attempt.second.forbid();
     }
     let signature = attempt.sign()?;
-    let incoming = attempt.exchange_as(&signature, content.content_type.as_ref())?;
+    let incoming = attempt.exchange_live(&signature, content.content_type.as_ref())?;
     let (reply, secrets) = (incoming.reply(), &signature.secrets);
     let decoded = match (200..300).contains(&reply.status) {
         true => {
