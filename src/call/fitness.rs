@@ -1,7 +1,10 @@
 //! Which models cannot serve a call, judged before anything is sent.
 
+use std::cell::OnceCell;
+
 use super::operation::Operation;
 use super::routes::Route;
+use super::run::Begun;
 use super::target::Target;
 use super::{Caller, advice};
 use crate::catalogue::{Capabilities, Needs, Unfit};
@@ -18,15 +21,15 @@ use crate::usage::Usage;
 pub(super) fn skip_unfit<O: Operation>(
     walk: &mut Walk,
     route: &Route,
-    caller: &Caller,
-    operation: &O,
+    call: &Begun<'_, O>,
 ) -> Option<ErrorKind> {
-    let needs = operation.needs().unwrap_or_default();
+    let Begun { caller, operation, .. } = *call;
+    let needs = call.needs();
     let prices = [operation.max_price(), route.max_price.as_ref()];
     let mut kind = None;
     for at in 0..route.state.targets.len() {
-        let unfit = refused(at, &needs, route, caller, operation)
-            .or_else(|| too_expensive(at, &needs, prices, route, caller));
+        let unfit = refused(at, needs, route, caller, operation)
+            .or_else(|| too_expensive(at, needs, prices, route, caller));
         let Some(Unfit { kind: its, why, .. }) = unfit else { continue };
         walk.cannot_serve(at, why);
         kind = Some(match kind {
@@ -63,9 +66,12 @@ fn unmet<O: Operation>(
     caller: &Caller,
     operation: &O,
 ) -> Option<Unfit> {
+    let counted = OnceCell::new();
     let count = || {
-        let tokenizer = caller.settings.costs.tokenizer()?;
-        operation.count_text(&|text| tokenizer.count(provider, model, text))
+        *counted.get_or_init(|| {
+            let tokenizer = caller.settings.costs.tokenizer()?;
+            operation.count_text(&|text| tokenizer.count(provider, model, text))
+        })
     };
     let unfit = match needs.unmet(certain, count) {
         // It may fit after all: this takes longer to find out, and is seldom needed.

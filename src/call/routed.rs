@@ -101,12 +101,11 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         let Begun { caller, operation, options, at, .. } = *call;
         let streamed = operation.delivery() == Delivery::Stream;
         let key = if route.state.targets.len() > 1 { operation.routing_key() } else { 0 };
-        let call = RoutedCall::new(streamed, key);
-        let mut walk = Walk::new(Arc::clone(&route.state), call);
+        let mut walk = Walk::new(Arc::clone(&route.state), RoutedCall::new(streamed, key));
         if let Some(classifier) = &route.classifier {
             classify::begin(&mut walk, &**classifier, operation);
         }
-        let skipped = fitness::skip_unfit(&mut walk, route, caller, operation);
+        let skipped = fitness::skip_unfit(&mut walk, route, call);
         Self {
             caller,
             operation,

@@ -14,6 +14,7 @@
 //! record      metrics, observers
 //! ```
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,6 +24,7 @@ use super::target::{self, Target};
 use super::time_limits::CallTimeLimits;
 use super::{Caller, one_target, replayed, routed};
 use crate::answer_source::AnswerSource;
+use crate::catalogue::Needs;
 use crate::config::Timeouts;
 use crate::error::{Attempt, Error};
 use crate::observed::{Ended, ObservedCall, Server};
@@ -46,6 +48,8 @@ pub(super) struct Begun<'a, O> {
     pub(super) options: &'a Options<'a>,
     pub(super) policy: &'a RetryConfig,
     pub(super) at: Instant,
+    /// What it needs of a model, once a route has asked.
+    needs: OnceCell<Needs>,
 }
 
 /// Makes one attempt, on any thread: the attempts of a hedged call run at the same time.
@@ -81,13 +85,6 @@ pub(super) fn run<O: Operation, T: Measurable>(
     begun: Instant,
 ) -> Result<(ObservedCall, Completed<T>), Error> {
     let options = operation.options();
-    let destination = Destination::of(caller, operation, &options);
-    let (server, model) = destination.names(caller, &options);
-    let name = operation.name(destination.target());
-    let streamed = operation.delivery() == Delivery::Stream;
-    let route = destination.route();
-    let mut observed =
-        caller.observed.begin(server, model, route, name, streamed, options.tags.clone(), begun);
     let cautious;
     let policy = match operation.is_sent_once() {
         false => &caller.settings.retry,
@@ -96,7 +93,15 @@ pub(super) fn run<O: Operation, T: Measurable>(
             &cautious
         }
     };
-    let call = Begun { caller, operation, options: &options, policy, at: begun };
+    let call =
+        Begun { caller, operation, options: &options, policy, at: begun, needs: OnceCell::new() };
+    let destination = Destination::of(&call);
+    let (server, model) = destination.names(caller, &options);
+    let name = operation.name(destination.target());
+    let streamed = operation.delivery() == Delivery::Stream;
+    let route = destination.route();
+    let mut observed =
+        caller.observed.begin(server, model, route, name, streamed, options.tags.clone(), begun);
     let replayed = match &caller.settings.replay {
         None => Ok(None),
         Some(replay) if !operation.is_replayable() => replay.pass().map(|()| None),
@@ -122,16 +127,16 @@ pub(super) fn run<O: Operation, T: Measurable>(
 }
 
 impl<'a> Destination<'a> {
-    fn of(caller: &'a Caller, operation: &impl Operation, options: &Options<'_>) -> Self {
-        let Caller { endpoints, routes, settings, transport, .. } = caller;
+    fn of<O: Operation>(call: &Begun<'a, O>) -> Self {
+        let Begun { caller, operation, options, .. } = *call;
+        let Caller { endpoints, routes, settings, transport, .. } = &**caller;
         let asked = options.asked;
         match routes.find(asked, settings.model.as_deref()) {
             Some(found) if operation.is_routable() => match found {
                 Found::Set(route) => Self::Route(CallRoute::Set(route)),
                 Found::Automatic(route) => {
                     let streamed = operation.delivery() == Delivery::Stream;
-                    let needs = operation.needs().unwrap_or_default();
-                    match route.route(&needs, streamed, caller) {
+                    match route.route(call.needs(), streamed, caller) {
                         Ok(made) => Self::Route(CallRoute::Made(Box::new(made))),
                         Err(error) => Self::Nowhere(error),
                     }
@@ -201,6 +206,11 @@ impl<'a> Destination<'a> {
 }
 
 impl<'a, O: Operation> Begun<'a, O> {
+    /// What the call needs of a model.
+    pub(super) fn needs(&self) -> &Needs {
+        self.needs.get_or_init(|| self.operation.needs().unwrap_or_default())
+    }
+
     /// The loop over the attempts of the call.
     pub(super) fn retrier(&self, limits: &'a CallTimeLimits) -> Retrier<'a> {
         let settings = &self.caller.settings;
