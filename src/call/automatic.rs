@@ -255,9 +255,11 @@ impl Candidates {
         old: Option<&Self>,
     ) -> Self {
         let (offers, selection) = catalogue.offers(needs, conditions);
+        let old = old.into_iter().flat_map(|old| &old.list);
+        let kept: Vec<_> = old.filter_map(|one| Some((&one.offer, one.target.get()?))).collect();
         let target = |offer: &Offer| {
-            let is_it = |one: &&Candidate| one.offer.name_order(offer).is_eq();
-            let Made { routed, callee } = &**old?.list.iter().find(is_it)?.target.get()?;
+            let (_, made) = kept.iter().find(|(old, _)| old.name_order(offer).is_eq())?;
+            let Made { routed, callee } = &***made;
             let mut routed = routed.clone();
             routed.capabilities = offer.model.capabilities;
             Some(Arc::new(Made { routed, callee: Arc::clone(callee) }))

@@ -69,10 +69,9 @@ impl Caller {
         let format = provider::find(provider.as_str(), &self.settings.profiles)
             .and_then(|profile| profile.format);
         let is_input = matches!(format, Some(Format::Gemini | Format::Anthropic));
-        let before = self.lists.catalogue();
-        // What the list adds is compared with all lists, and made from the base.
-        let (_, refreshed) = before.read_list(&provider, &list, is_input);
-        let (models, _) = self.lists.base.read_list(&provider, &list, is_input);
+        let models = self.lists.base.read_list(&provider, &list, is_input);
+        // The base has none of the earlier lists.
+        let refreshed = self.lists.catalogue().compare_list(provider.clone(), &models);
         self.lists.add(provider, models);
         loop {
             let version = self.lists.version();

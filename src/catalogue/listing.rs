@@ -28,10 +28,13 @@ impl Catalogue {
         provider: &Provider,
         list: &[ModelInfo],
         is_input: bool,
-    ) -> (Vec<Model>, Refreshed) {
+    ) -> Vec<Model> {
+        list.iter().map(|info| self.of_list(provider, info, is_input)).collect()
+    }
+
+    /// Compares the models in a provider's list with those that are known.
+    pub(crate) fn compare_list(&self, provider: Provider, models: &[Model]) -> Refreshed {
         let id = provider.as_str();
-        let of_list = |info: &ModelInfo| self.of_list(provider, info, is_input);
-        let models: Vec<Model> = list.iter().map(of_list).collect();
         let is_new = |model: &&Model| {
             let known = self.find(id, &model.id);
             known.is_none_or(|known| !known.id.eq_ignore_ascii_case(&model.id))
@@ -43,7 +46,7 @@ impl Catalogue {
         let is_retired = |known: &Model| known.capabilities.status == Some(ModelStatus::Retired);
         let gone = self.models(id).filter(|known| !is_retired(known) && !is_listed(known));
         let gone = gone.map(|known| known.id.to_string()).collect();
-        (models, Refreshed { provider: provider.clone(), listed: list.len(), new, gone })
+        Refreshed { listed: models.len(), new, gone, provider }
     }
 
     fn of_list(&self, provider: &Provider, info: &ModelInfo, is_input: bool) -> Model {
@@ -98,7 +101,8 @@ mod tests {
     #[test]
     fn a_list_shows_what_is_new_and_what_is_gone() {
         let list = ["models/A", "b-2031-01-31", "d"].map(info);
-        let (models, refreshed) = catalogue().read_list(&"acme".into(), &list, false);
+        let models = catalogue().read_list(&"acme".into(), &list, false);
+        let refreshed = catalogue().compare_list("acme".into(), &models);
         assert_eq!((refreshed.listed, &refreshed.gone[..]), (3, &["c".to_owned()][..]));
         assert_eq!(refreshed.new, ["b-2031-01-31", "d"]);
         let after = catalogue().with_list(&models);
@@ -107,8 +111,7 @@ mod tests {
         assert_eq!((&*dated.id, dated.capabilities), ("b-2031-01-31", known("b").capabilities));
         assert_eq!(after.find("acme", "d").unwrap().capabilities, Capabilities::default());
         assert!(after.find("acme", "c").is_some(), "it stays");
-        let (_, again) = after.read_list(&"acme".into(), &list, false);
-        assert_eq!(again.new, [""; 0]);
+        assert_eq!(after.compare_list("acme".into(), &models).new, [""; 0]);
     }
 
     #[test]
@@ -121,7 +124,7 @@ mod tests {
             (None, false, before.capabilities),
         ] {
             let list = [ModelInfo { context_window, ..info("gpt-4o") }];
-            let (models, _) = base.read_list(&"openai".into(), &list, is_input);
+            let models = base.read_list(&"openai".into(), &list, is_input);
             let after = base.clone().with_list(&models).find("openai", "gpt-4o").unwrap();
             assert_eq!(after.capabilities, expected);
             assert_eq!((after.released, &after.family), (before.released, &before.family));
@@ -130,7 +133,7 @@ mod tests {
             Model::new("openai", "gpt-4o").capabilities(Capabilities::default().context_window(9));
         let list = [ModelInfo { context_window: Some(256_000), ..info("gpt-4o") }];
         let own = Catalogue::builtin().set(own);
-        let (models, _) = own.read_list(&"openai".into(), &list, false);
+        let models = own.read_list(&"openai".into(), &list, false);
         let after = own.with_list(&models).find("openai", "gpt-4o").unwrap();
         assert_eq!(after.capabilities.context_window, Some(9), "the program knows better");
     }
