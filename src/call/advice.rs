@@ -2,7 +2,7 @@
 
 use super::Caller;
 use super::target::Target;
-use crate::catalogue::{ModelStatus, Needs, Selected, Unfit};
+use crate::catalogue::{Needs, Selected, Unfit};
 use crate::error::ErrorKind;
 
 /// How many models an error names.
@@ -42,9 +42,7 @@ fn others(needs: &Needs, caller: &Caller) -> Vec<String> {
 /// Whether a model is not about to leave, and has the settings that the call needs.
 fn stays_and_fits(selected: &Selected, needs: &Needs) -> bool {
     let model = &selected.model;
-    let is_leaving = model.capabilities.status == Some(ModelStatus::Deprecated);
-    !is_leaving
-        && model.retires.is_none()
+    !model.is_leaving()
         && needs.unmet(&model.capabilities, || None).is_none()
         && needs.unmet_effort(&model.efforts).is_none()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::certain::{Refusals, of_profile};
-use crate::catalogue::{Capabilities, Model, ModelStatus};
+use crate::catalogue::{Capabilities, Model};
 use crate::chat::ReasoningEffort;
 use crate::config::{ProviderSettings, Settings};
 use crate::family::{ModelApi, Traits};
@@ -73,7 +73,7 @@ impl Known {
         }
         let routed = ruled_out.or(routed);
         let says = own.as_ref().or(found.as_ref().filter(|_| is_listed_here));
-        let warns = AtomicBool::new(says.is_some_and(is_leaving));
+        let warns = AtomicBool::new(says.is_some_and(Model::is_leaving));
         let wire = profile.format.map(|format| wire(id, format, model, traits.api));
         let is_checked = certain != Capabilities::default() || !efforts.is_empty();
         Self {
@@ -111,9 +111,4 @@ fn wire(provider: &str, own: Format, model: &str, api: ModelApi) -> Wire {
 /// What an entry of the catalogue says; nothing if there is none.
 fn facts(model: Option<&Model>) -> (Capabilities, &[ReasoningEffort]) {
     model.map_or((Capabilities::default(), &[]), |model| (model.capabilities, &model.efforts))
-}
-
-/// Whether a model is deprecated, or its end is announced.
-fn is_leaving(model: &Model) -> bool {
-    model.capabilities.status == Some(ModelStatus::Deprecated) || model.retires.is_some()
 }

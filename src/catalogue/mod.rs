@@ -2,8 +2,8 @@
 //!
 //! [`Catalogue`] knows the models of the providers that the crate knows by name: how much they read
 //! and write, whether they call tools or look at images, when they retire. A program can correct it
-//! and add its own models. A client asks it what a request must look like, refuses calls that their model
-//! cannot serve, and [routes](crate::route) skip such targets.
+//! and add its own models. A client looks up there what a request must look like and which calls a
+//! model cannot serve: it refuses them, and [routes](crate::route) skip such targets.
 //!
 //! `table.txt` holds the data, and `table.rs` reads it. The crate in `prices/` writes the table and
 //! documents its sources.
@@ -164,8 +164,8 @@ impl Catalogue {
 
     /// The model of this name at a provider, as far as the program has set what is known of it.
     pub(crate) fn find_own(&self, provider: &str, model: &str) -> Option<Model> {
-        let own = Self { builtin: false, custom: Arc::clone(&self.custom) };
-        own.find(provider, model)
+        let provider = self.id_of(provider);
+        names(model).find_map(|name| self.own(&provider, name)).cloned()
     }
 
     /// The id of a provider under which its models are listed.

@@ -168,11 +168,21 @@ impl Model {
     /// Returns its status at this moment: `Retired` from its retirement date on, and otherwise the
     /// status in its capabilities. Routes ignore the date.
     pub fn status(&self, at: SystemTime) -> Option<ModelStatus> {
-        let today = ModelDate::on(at);
-        match self.retires {
-            Some(date) if date <= today => Some(ModelStatus::Retired),
-            _ => self.capabilities.status,
+        let (status, _) = self.status_on(ModelDate::on(at));
+        status
+    }
+
+    /// Its status on a day, and the date of its retirement if that has come.
+    pub(super) fn status_on(&self, day: ModelDate) -> (Option<ModelStatus>, Option<ModelDate>) {
+        match self.retires.filter(|date| *date <= day) {
+            Some(date) => (Some(ModelStatus::Retired), Some(date)),
+            None => (self.capabilities.status, None),
         }
+    }
+
+    /// Whether it is deprecated, or its end is announced.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.capabilities.status == Some(ModelStatus::Deprecated) || self.retires.is_some()
     }
 
     /// Returns what a request to it depends on: what is known here, and what `guessed` says about

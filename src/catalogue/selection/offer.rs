@@ -126,12 +126,9 @@ impl Offer {
     pub(crate) fn judge(&self, call: &Call<'_>, measured: Measured) -> Result<Grounds, Lack> {
         let (needs, model) = (call.needs, &self.model);
         let can = &model.capabilities;
-        let status = match model.retires {
-            Some(date) if date <= call.today => return Err(Lack::Retired(Some(date))),
-            _ => can.status,
-        };
+        let (status, retired) = model.status_on(call.today);
         if status == Some(ModelStatus::Retired) {
-            return Err(Lack::Retired(None));
+            return Err(Lack::Retired(retired));
         }
         let parallel = (needs.parallel_tools, can.parallel_tools, "several tool calls at once");
         let abilities =
