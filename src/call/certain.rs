@@ -1,4 +1,4 @@
-//! What a provider certainly answers with an error, of all that its models cannot do.
+//! Which calls a provider certainly answers with an error, because their model cannot serve them.
 //!
 //! A catalogue can be wrong, and many servers ignore what a model cannot do, or do it themselves. A
 //! call is refused only where its provider is known to refuse it.

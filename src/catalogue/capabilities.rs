@@ -8,9 +8,10 @@ use crate::cost::Price;
 ///
 /// A client refuses a call that its model certainly cannot serve, see
 /// [`ClientBuilder::check_models`](crate::ClientBuilder::check_models). A route
-/// [skips](crate::route::TargetStep::CannotServe) a target for the same reasons. What [`RouteTarget`](crate::route::RouteTarget) sets comes first. After it come
-/// the facts that the client has: the context window and the output limit in the price table, and
-/// what the provider's [profile](crate::provider::Profile) rules out.
+/// [skips](crate::route::TargetStep::CannotServe) a target for the same reasons. What
+/// [`RouteTarget`](crate::route::RouteTarget) sets comes first. After it come the facts that the
+/// client has: the context window and the output limit in the price table, and what the provider's
+/// [profile](crate::provider::Profile) rules out.
 ///
 /// ```
 /// use tollgate::route::{Capabilities, RouteTarget};
