@@ -18,6 +18,7 @@
 //! Ctrl-C lets the calls in flight finish; a second one ends the program at once. The environment
 //! decides which provider it asks, see `environment/mod.rs`.
 
+mod ctrl_c;
 mod environment;
 
 use std::cell::RefCell;
@@ -25,19 +26,17 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 use std::{env, thread};
 
+use ctrl_c::INTERRUPTED;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
 use tollgate::bulk::{Journal, JsonLines, Progress, Status};
 use tollgate::testing::{Loopback, Reply};
-use tollgate::{Budget, CancelToken, ChatRequest, Client, CostConfig, Limits, PoolConfig};
-
-/// The exit status that shells report after Ctrl-C: 128 plus the signal's number.
-const INTERRUPTED: u8 = 130;
+use tollgate::{Budget, ChatRequest, Client, CostConfig, Limits, PoolConfig};
 
 const USAGE: &str = "usage: bulk IN.jsonl OUT.jsonl [--workers N] [--rpm N] [--budget DOLLARS] \
                      [--repeat-failures] [--skip-malformed]";
@@ -63,16 +62,7 @@ struct Line {
 fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let mut server = None;
     let client = client(&mut server, options)?;
-    let interrupted = CancelToken::new();
-    ctrlc::set_handler({
-        let interrupted = interrupted.clone();
-        move || {
-            if interrupted.is_cancelled() {
-                process::exit(INTERRUPTED.into());
-            }
-            interrupted.cancel();
-        }
-    })?;
+    let interrupted = ctrl_c::token()?;
 
     // A line that cannot be read ends the input, or is left out.
     let malformed = RefCell::new(None);

@@ -4,23 +4,22 @@
 //! cargo run --example cancel -- "Write a very long story."
 //! ```
 //!
-//! One token covers every call of the program, here three at once. A second Ctrl-C kills the
-//! program as usual. The environment decides which provider it asks, see `environment/mod.rs`;
-//! the loopback provider takes a minute for every answer.
+//! One token covers every call of the program, here three at once; `ctrl_c/mod.rs` connects it to
+//! Ctrl-C. A second Ctrl-C ends the program at once. The environment decides which provider it
+//! asks, see `environment/mod.rs`; the loopback provider takes a minute for every answer.
 
+mod ctrl_c;
 mod environment;
 
 use std::env;
 use std::error::Error;
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ctrl_c::INTERRUPTED;
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{CancelToken, ChatRequest, Client};
-
-/// The exit status that shells report after Ctrl-C: 128 plus the signal's number.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     match run() {
@@ -37,17 +36,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     let mut server = None;
     let client = environment::client(&mut server, loopback)?.build()?;
 
-    let interrupted = CancelToken::new();
-    ctrlc::set_handler({
-        let interrupted = interrupted.clone();
-        move || {
-            // This runs in its own thread, not in a signal handler, so anything is allowed here.
-            if interrupted.is_cancelled() {
-                process::exit(INTERRUPTED.into());
-            }
-            interrupted.cancel();
-        }
-    })?;
+    let interrupted = ctrl_c::token()?;
 
     println!("Asking three questions at once; press Ctrl-C to stop.");
     thread::scope(|scope| {

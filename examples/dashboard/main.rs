@@ -22,18 +22,18 @@ mod load;
 mod options;
 mod site;
 
+#[path = "../ctrl_c/mod.rs"]
+mod ctrl_c;
 #[path = "../environment/mod.rs"]
 mod environment;
 
 use std::error::Error;
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tollgate::{
-    Budget, CancelToken, Client, ClientBuilder, CostConfig, Money, PoolConfig, Provider,
-};
+use tollgate::{Budget, Client, ClientBuilder, CostConfig, Money, PoolConfig, Provider};
 
 use history::History;
 use load::Load;
@@ -79,17 +79,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     println!("Open http://{address}/ in a browser. Prometheus scrapes http://{address}/metrics.");
     println!("Press Ctrl-C to stop.");
 
-    let stop = CancelToken::new();
-    ctrlc::set_handler({
-        let stop = stop.clone();
-        move || {
-            // A second Ctrl-C does not wait.
-            if stop.is_cancelled() {
-                process::exit(130);
-            }
-            stop.cancel();
-        }
-    })?;
+    let stop = ctrl_c::token()?;
     thread::scope(|scope| {
         scope.spawn(|| load::run(&client, load, &stop));
         let begun = Instant::now();
