@@ -39,10 +39,9 @@ impl Size {
     }
 }
 
-/// The run, in a process of its own. It is no test by itself.
+/// Runs in a process that the other test starts. By itself, it does nothing.
 #[test]
-#[ignore = "the child of the other test"]
-fn child() {
+fn what_a_killed_process_does() {
     let Ok(url) = std::env::var("TOLLGATE_BULK_URL") else { return };
     let size = Size::wanted();
     let journal = PathBuf::from(std::env::var_os("TOLLGATE_BULK_JOURNAL").unwrap());
@@ -70,7 +69,7 @@ fn child() {
 
 fn start(server: &Loopback, journal: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["child", "--exact", "--ignored", "--nocapture"])
+        .args(["--exact", "what_a_killed_process_does"])
         .env("TOLLGATE_BULK_URL", server.base_url("openai"))
         .env("TOLLGATE_BULK_JOURNAL", journal)
         .stdout(Stdio::null())
