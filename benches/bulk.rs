@@ -10,6 +10,7 @@
 use std::error::Error;
 use std::fs;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tollgate::internals::run_bulk;
@@ -26,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let answer = client(&server, 1)?.chat("Describe a teapot.")?;
 
     for items in [100_000 / scale, 1_000_000 / scale] {
-        run_bulk(items, 64, &answer, Duration::ZERO, None)?;
+        run_bulk(items, 64, at_once(&answer), None)?;
         println!("{items} items: {} KiB at the peak", peak());
     }
 
@@ -41,7 +42,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let items = workers * rounds;
     let ideal = delay * u32::try_from(rounds)?;
     let begun = Instant::now();
-    run_bulk(items, usize::try_from(workers)?, &answer, delay, None)?;
+    let slow = move || {
+        thread::sleep(delay);
+        answer.clone()
+    };
+    run_bulk(items, usize::try_from(workers)?, slow, None)?;
     share("256 workers, calls that sleep 200 ms", ideal, begun.elapsed());
 
     server.default_reply(Reply::text("A teapot, made of clay.").usage(20, 8).delay(delay));
@@ -68,6 +73,12 @@ fn client(server: &Loopback, connections: usize) -> Result<Client, tollgate::Err
         .build()
 }
 
+/// A call that returns at once.
+fn at_once(answer: &ChatResponse) -> impl Fn() -> ChatResponse + Send + Sync + 'static {
+    let answer = answer.clone();
+    move || answer.clone()
+}
+
 /// The wall time and the processor time per item.
 fn per_item(
     items: u64,
@@ -76,7 +87,7 @@ fn per_item(
     journal: Option<&Path>,
 ) -> Result<String, Box<dyn Error>> {
     let (begun, before) = (Instant::now(), processor());
-    assert_eq!(run_bulk(items, workers, answer, Duration::ZERO, journal)?, items);
+    assert_eq!(run_bulk(items, workers, at_once(answer), journal)?, items);
     let (wall, used) = (begun.elapsed(), processor() - before);
     if let Some(journal) = journal {
         fs::remove_file(journal)?;

@@ -3,14 +3,12 @@
 //! They are not part of the stable interface and may change at any time.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 #[cfg(feature = "bedrock")]
 use crate::aws_event_stream;
 use crate::base64;
-use crate::bulk;
 use crate::catalogue::{Call, Catalogue, Conditions, Measured, Needs, Offer, Shortlist};
 use crate::chat::{ChatRequest, ChatResponse, Usage};
 use crate::deadline::Deadline;
@@ -30,20 +28,7 @@ use crate::transport;
 use crate::wire::embeddings::{self, Batch, Embeddings};
 use crate::wire::{Delivery, HeaderFields, Reply, Target, Wire};
 
-/// Runs items in bulk that all get `answer` after `delay`, and returns how many got it.
-///
-/// # Errors
-///
-/// If the journal cannot be used.
-pub fn run_bulk(
-    items: u64,
-    workers: usize,
-    answer: &ChatResponse,
-    delay: Duration,
-    journal: Option<&Path>,
-) -> Result<u64, Error> {
-    bulk::offline::run(items, workers, answer, delay, journal)
-}
+pub use crate::bulk::offline::run_bulk;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -1,32 +1,26 @@
-//! Runs whose calls need no network, to measure what a run itself costs.
+//! Runs without a network, to measure what a run itself costs.
 
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
+use super::Run;
 use super::settings::Settings;
 use super::shell::Shell;
 use super::task::Chats;
-use super::worker::Call;
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::error::Error;
 use crate::journal::Journal;
 
-/// Runs items that all get `answer` after `delay`, and returns how many got it.
-pub(crate) fn run(
+/// Runs items in bulk whose calls are `call`, and returns how many got an answer.
+///
+/// # Errors
+///
+/// If the journal cannot be used.
+pub fn run_bulk(
     items: u64,
     workers: usize,
-    answer: &ChatResponse,
-    delay: Duration,
+    call: impl Fn() -> ChatResponse + Send + Sync + 'static,
     journal: Option<&Path>,
 ) -> Result<u64, Error> {
-    let answer = answer.clone();
-    let call: Call<Chats> = Box::new(move |_| {
-        if !delay.is_zero() {
-            thread::sleep(delay);
-        }
-        Ok(answer.clone())
-    });
     let settings = Settings {
         workers,
         look_ahead: workers * 4,
@@ -34,6 +28,7 @@ pub(crate) fn run(
         ..Settings::default()
     };
     let items = (0..items).map(|id| (id.to_string(), ChatRequest::from("Describe a teapot.")));
+    let call = Box::new(move |_: &ChatRequest| Ok(call()));
     let run = Shell::<Chats, ChatResponse>::start(Box::new(items), call, Box::new(Ok), settings)?;
-    Ok(super::Run::new(run).map(|(_, result)| u64::from(result.is_ok())).sum())
+    Ok(Run::new(run).map(|(_, result)| u64::from(result.is_ok())).sum())
 }
