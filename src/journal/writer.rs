@@ -25,6 +25,7 @@ pub(crate) trait Sink: Send + fmt::Debug {
 #[derive(Debug)]
 pub(crate) struct Writer {
     path: PathBuf,
+    flush: Flush,
     /// Guards the file and the lines that are not in it yet ([`Lock::Journal`]): lines never mix.
     /// It is held across the write to the file.
     lines: Mutex<Lines>,
@@ -35,7 +36,6 @@ struct Lines {
     sink: Box<dyn Sink>,
     /// How long the file is, if nobody else writes it.
     length: u64,
-    flush: Flush,
     sync: bool,
     /// Lines that are not in the file yet.
     buffer: Vec<u8>,
@@ -57,7 +57,6 @@ impl Writer {
         let lines = Lines {
             sink,
             length,
-            flush,
             sync,
             buffer: Vec::new(),
             buffered: 0,
@@ -65,7 +64,7 @@ impl Writer {
             torn: false,
             failed: None,
         };
-        Self { path, lines: Mutex::new(Lock::Journal, lines) }
+        Self { path, flush, lines: Mutex::new(Lock::Journal, lines) }
     }
 
     /// Appends a line, which ends with a line break, and flushes as set.
@@ -81,7 +80,7 @@ impl Writer {
         if let Some(error) = &lines.failed {
             return Err(error.clone());
         }
-        let is_due = match lines.flush {
+        let is_due = match self.flush {
             Flush::EachItem => true,
             Flush::EveryItems(items) => lines.buffered >= items,
             Flush::Every(time) => now.saturating_duration_since(lines.flushed) >= time,
@@ -91,13 +90,11 @@ impl Writer {
 
     /// When the lines that are not in the file are due; `None` if there are none, or not by time.
     pub(crate) fn flush_due(&self) -> Option<Instant> {
+        // The usual settings need no time. The run must not wait here for a worker's write.
+        let Flush::Every(time) = self.flush else { return None };
         let lines = self.lines.lock();
-        match lines.flush {
-            Flush::Every(time) if lines.buffered > 0 && lines.failed.is_none() => {
-                lines.flushed.checked_add(time)
-            }
-            _ => None,
-        }
+        let waits = lines.buffered > 0 && lines.failed.is_none();
+        if waits { lines.flushed.checked_add(time) } else { None }
     }
 
     /// Writes all lines to the file. Tries it again if that has failed before.
