@@ -36,6 +36,20 @@ pub(super) struct Job<W: Task> {
     pub(super) round: Round,
 }
 
+impl<W: Task> Job<W> {
+    /// A job that was never sent, and that no item waits for.
+    pub(super) fn new(
+        number: u64,
+        id: String,
+        request: W::Request,
+        print: Option<Fingerprint>,
+        work: Work<W::Answer>,
+    ) -> Self {
+        let (leads, rounds, round) = (false, 0, Round::default());
+        Self { number, id, request, print, work, leads, rounds, round }
+    }
+}
+
 /// What is to be done for an item.
 pub(super) enum Work<A> {
     /// Its call.

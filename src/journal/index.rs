@@ -42,14 +42,18 @@ pub(crate) enum Entered {
     /// This run has met it before.
     Duplicate,
     /// The journal has a line for it.
-    Known {
-        /// Whether the line is a failure.
-        failed: bool,
-        /// Whether the line is about the same request.
-        same_request: bool,
-        /// Where the line begins.
-        offset: u64,
-    },
+    Known(Known),
+}
+
+/// The line that the journal has for an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// Whether it is a failure.
+    pub(crate) failed: bool,
+    /// Whether it is about the same request.
+    pub(crate) same_request: bool,
+    /// Where it begins.
+    pub(crate) offset: u64,
 }
 
 impl Index {
@@ -88,11 +92,11 @@ impl Index {
         match known & OFFSET {
             _ if known & MET != 0 => Entered::Duplicate,
             0 => Entered::New,
-            offset => Entered::Known {
+            offset => Entered::Known(Known {
                 failed: known & FAILED != 0,
                 same_request: request.is_some_and(|request| check(request) == known & check_mask()),
                 offset,
-            },
+            }),
         }
     }
 }
@@ -148,7 +152,8 @@ mod tests {
         let mut index = Index::new();
         index.note("a", one, false, LARGEST);
         index.note("b", one, true, 7);
-        let known = |failed, same_request, offset| Entered::Known { failed, same_request, offset };
+        let known =
+            |failed, same_request, offset| Entered::Known(Known { failed, same_request, offset });
         assert_eq!(index.enter("a", Some(one)), known(false, true, LARGEST));
         assert_eq!(index.enter("b", Some(other)), known(true, false, 7));
         assert_eq!(index.enter("a", Some(one)), Entered::Duplicate);
@@ -161,7 +166,7 @@ mod tests {
         for (failed, offset) in [(true, 1), (true, 2), (false, 3), (true, 4), (false, 5)] {
             index.note("a", print, failed, offset);
         }
-        let known = Entered::Known { failed: false, same_request: true, offset: 3 };
+        let known = Entered::Known(Known { failed: false, same_request: true, offset: 3 });
         assert_eq!(index.enter("a", Some(print)), known);
     }
 }

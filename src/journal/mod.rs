@@ -19,7 +19,7 @@ mod settings;
 mod writer;
 
 pub(crate) use file::{Job, Opened, Reader, for_the_user_alone, open};
-pub(crate) use index::{Entered, Index};
+pub(crate) use index::{Entered, Index, Known};
 pub(crate) use line::{answered, failed};
 pub use settings::{Flush, Journal};
 #[cfg(test)]

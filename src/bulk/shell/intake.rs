@@ -1,14 +1,15 @@
 //! Decides whether an item that was just read is sent, skipped, replayed or refused.
 
+use serde::de::DeserializeOwned;
+
 use super::{Item, Shell};
 use crate::bulk::dedupe::Found;
-use crate::bulk::pace::Round;
 use crate::bulk::progress::End;
 use crate::bulk::task::Task;
 use crate::bulk::worker::{Job, Work};
 use crate::error::{Error, ErrorKind};
 use crate::fingerprint::Fingerprint;
-use crate::journal::{Entered, Reader};
+use crate::journal::{Entered, Known, Reader};
 
 /// The longest id, in bytes.
 const LONGEST_ID: usize = 1_024;
@@ -18,6 +19,44 @@ pub(super) struct Past {
     pub(super) reader: Reader,
     pub(super) repeat_failures: bool,
     pub(super) replay: bool,
+}
+
+/// What happens to an item that the journal has.
+enum Recalled<A> {
+    /// It failed, and is sent again.
+    Repeats,
+    /// It has an answer, which is not yielded again.
+    Skips,
+    /// It has this answer, which is yielded again.
+    Answered(Box<A>),
+    /// It failed, and is not sent again.
+    Failed(Error),
+}
+
+impl Past {
+    /// Decides what happens to an item, and reads its line if that is needed.
+    fn recall<A: DeserializeOwned>(&mut self, id: &str, line: Known) -> Result<Recalled<A>, Error> {
+        let Known { failed, same_request, offset } = line;
+        if failed && self.repeat_failures {
+            return Ok(Recalled::Repeats);
+        }
+        if !same_request {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!(
+                    "the journal has another request for the id {id:?}, so it belongs to another \
+                     job, or the input has changed; use another journal"
+                ),
+            ));
+        }
+        match (failed, self.replay) {
+            (true, _) => self.reader.failure(offset).map(Recalled::Failed),
+            (false, true) => {
+                self.reader.answer(offset).map(|answer| Recalled::Answered(Box::new(answer)))
+            }
+            (false, false) => Ok(Recalled::Skips),
+        }
+    }
 }
 
 impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
@@ -38,60 +77,34 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
                 );
                 self.refuse(id, request, problem);
             }
-            Entered::Known { failed, same_request, offset } => {
-                self.known(id, request, print, (failed, same_request, offset));
-            }
+            Entered::Known(line) => self.known(id, request, print, line),
         }
     }
 
     /// Skips, replays or repeats an item that the journal has.
-    fn known(
-        &mut self,
-        id: String,
-        request: W::Request,
-        print: Option<Fingerprint>,
-        (failed, same_request, offset): (bool, bool, u64),
-    ) {
+    fn known(&mut self, id: String, request: W::Request, print: Option<Fingerprint>, line: Known) {
         let Some(past) = &mut self.past else { return };
-        if failed && past.repeat_failures {
-            return self.begin(id, request, print, Work::Call);
-        }
-        if !same_request {
-            let error = Error::new(
-                ErrorKind::Configuration,
-                format!(
-                    "the journal has another request for the id {id:?}, so it belongs to another \
-                     job, or the input has changed; use another journal"
-                ),
-            );
-            self.fail_run(error.clone());
-            return self.leave(id, error);
-        }
-        if failed {
-            match past.reader.failure(offset) {
-                Ok(error) => {
-                    self.shared.progress.update(|counts| counts.skipped(End::Failed));
-                    self.keep_failure(&id, &error, &request);
-                    if self.past.as_ref().is_some_and(|past| past.replay) {
-                        let number = self.core.add();
-                        self.core.finish(number, (id, Err(error)));
-                    }
-                }
-                Err(fault) => {
-                    self.fail_run(fault.clone());
-                    self.leave(id, fault);
+        let replay = past.replay;
+        match past.recall(&id, line) {
+            Ok(Recalled::Repeats) => self.begin(id, request, print, Work::Call),
+            Ok(Recalled::Skips) => {
+                self.shared.progress.update(|counts| counts.skipped(End::Answered));
+            }
+            Ok(Recalled::Answered(answer)) => {
+                self.begin(id, request, print, Work::Replay(answer));
+            }
+            Ok(Recalled::Failed(error)) => {
+                self.shared.progress.update(|counts| counts.skipped(End::Failed));
+                self.keep_failure(&id, &error, &request);
+                if replay {
+                    let number = self.core.add();
+                    self.core.finish(number, (id, Err(error)));
                 }
             }
-        } else if past.replay {
-            match past.reader.answer(offset) {
-                Ok(answer) => self.begin(id, request, print, Work::Replay(Box::new(answer))),
-                Err(fault) => {
-                    self.fail_run(fault.clone());
-                    self.leave(id, fault);
-                }
+            Err(fault) => {
+                self.fail_run(fault.clone());
+                self.leave(id, fault);
             }
-        } else {
-            self.shared.progress.update(|counts| counts.skipped(End::Answered));
         }
     }
 
@@ -104,9 +117,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
         work: Work<W::Answer>,
     ) {
         W::token(&mut request).get_or_insert_with(|| self.in_flight.clone());
-        let number = self.core.add();
-        let (leads, rounds, round) = (false, 0, Round::default());
-        let mut job = Job { number, id, request, print, work, leads, rounds, round };
+        let mut job = Job::new(self.core.add(), id, request, print, work);
         if let (Some(duplicates), Some(print), Work::Call) =
             (&mut self.duplicates, print, &job.work)
         {
@@ -121,9 +132,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
 
     /// Refuses an item for its id. The journal has no line for it, because lines go by id.
     fn refuse(&mut self, id: String, request: W::Request, problem: String) {
-        let (number, print) = (self.core.add(), None);
-        let (work, leads, rounds, round) = (Work::Call, false, 0, Round::default());
-        let job = Job { number, id, request, print, work, leads, rounds, round };
+        let job = Job::new(self.core.add(), id, request, None, Work::Call);
         self.fail(job, Error::invalid_request(problem));
     }
 }
