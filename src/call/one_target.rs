@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::operation::{self, Measurable, OngoingAttempt, Operation};
 use super::prepared::Prepared;
-use super::run::{Begun, Completed, has_ended};
+use super::run::{Attempting, Begun, Completed, has_ended};
 use super::target::Target;
 use super::time_limits::CallTimeLimits;
 use super::{Caller, fitness, room};
@@ -21,7 +21,7 @@ use crate::wire::Delivery;
 pub(super) fn run<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     target: Target,
-    attempt: impl Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
+    attempt: impl Attempting<O, T>,
     observed: &ObservedCall,
 ) -> Result<Completed<T>, Error> {
     let endpoint = Arc::clone(&target.endpoint);
@@ -31,7 +31,7 @@ pub(super) fn run<O: Operation, T: Measurable>(
 fn attempts<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     target: Target,
-    attempt: impl Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
+    attempt: impl Attempting<O, T>,
     observed: &ObservedCall,
 ) -> Result<Completed<T>, Error> {
     let Begun { caller, operation, .. } = *call;
@@ -125,21 +125,13 @@ where
             Some(reserved) => reserved,
             None => self.operation.reserve_again(caller, prepared)?,
         };
-        let mut unkept = None;
-        let ongoing = OngoingAttempt {
-            caller,
-            prepared,
-            limits,
-            retries,
-            second,
-            recorded: None,
-            unkept: &mut unkept,
-        };
         let streamed = self.operation.delivery() == Delivery::Stream;
-        let attempt = |reserved| (self.attempt)(ongoing, reserved);
-        let outcome = room::attempt(permit, reserved, streamed, attempt);
-        operation::keep(unkept, &outcome);
-        outcome
+        operation::attempt(permit, reserved, streamed, |reserved, unkept| {
+            let recorded = None;
+            let ongoing =
+                OngoingAttempt { caller, prepared, limits, retries, second, recorded, unkept };
+            (self.attempt)(ongoing, reserved)
+        })
     }
 
     fn ended(&mut self, attempt: &Attempt) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Caller;
 use super::prepared::{Prepared, Signature, recording_of};
-use super::room::Reserved;
+use super::room::{self, Reserved};
 use super::target::{Asked, Target};
 use super::time_limits::CallTimeLimits;
 use crate::bounds::Bounds;
@@ -21,7 +21,7 @@ use crate::retry::SecondSending;
 use crate::routing::Answered;
 use crate::stream::StreamBody;
 use crate::tags::Tags;
-use crate::throttle::Amount;
+use crate::throttle::{Amount, Permit};
 use crate::transport::{Body, Incoming, Outgoing, Watch};
 use crate::wire::Delivery;
 
@@ -198,11 +198,21 @@ pub(super) struct OngoingAttempt<'a, 'b, C> {
 /// A response that is to be recorded, and where.
 pub(super) type Unkept = Option<(Slot, Response)>;
 
-/// Records the response of an attempt, unless a retry may get a better one.
-pub(super) fn keep<T>(unkept: Unkept, outcome: &Result<T, Error>) {
+/// Makes an attempt in its room in the limits, and records its response unless a retry may get a
+/// better one.
+pub(super) fn attempt<R: Reserved, T: Measurable>(
+    permit: Option<Permit>,
+    reserved: R,
+    streamed: bool,
+    attempt: impl FnOnce(R, &mut Unkept) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut unkept = None;
+    let outcome =
+        room::attempt(permit, reserved, streamed, |reserved| attempt(reserved, &mut unkept));
     if let Some((slot, response)) = unkept {
         slot.keep(response, outcome.as_ref().err());
     }
+    outcome
 }
 
 impl<C> OngoingAttempt<'_, '_, C> {

@@ -353,20 +353,19 @@ where
             let limits = self.limits.of_attempt_at(self.options, &endpoint.settings.timeouts);
             limits.after_answers(self.answers)
         });
-        let mut unkept = None;
-        let ongoing = OngoingAttempt {
-            caller: self.caller,
-            prepared: &prepared,
-            limits: other.as_ref().unwrap_or(self.limits),
-            retries,
-            second,
-            recorded: None,
-            unkept: &mut unkept,
-        };
         let streamed = self.is_streamed();
-        let outcome =
-            room::attempt(permit, reserved, streamed, |reserved| (self.attempt)(ongoing, reserved));
-        operation::keep(unkept, &outcome);
+        let outcome = operation::attempt(permit, reserved, streamed, |reserved, unkept| {
+            let ongoing = OngoingAttempt {
+                caller: self.caller,
+                prepared: &prepared,
+                limits: other.as_ref().unwrap_or(self.limits),
+                retries,
+                second,
+                recorded: None,
+                unkept,
+            };
+            (self.attempt)(ongoing, reserved)
+        });
         match outcome {
             Ok(value) => {
                 // The loop notes when it ended.

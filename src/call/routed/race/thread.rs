@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::call::Caller;
 use crate::call::operation::{self, Measurable, OngoingAttempt};
-use crate::call::room::{self, Reserved};
+use crate::call::room::Reserved;
 use crate::call::routed::{Leg, measured};
 use crate::call::time_limits::CallTimeLimits;
 use crate::error::Error;
@@ -99,19 +99,19 @@ where
         if let Some(observed) = observed {
             observed.attempt_begun(number);
         }
-        let (mut second, mut unkept) = (caller.bucket.second_sending(), None);
-        let ongoing = OngoingAttempt {
-            caller: &caller,
-            prepared: &prepared,
-            limits: &limits,
-            retries: number,
-            second: &mut second,
-            recorded: None,
-            unkept: &mut unkept,
-        };
-        let outcome =
-            room::attempt(permit, reserved, streamed, |reserved| attempt(ongoing, reserved));
-        operation::keep(unkept, &outcome);
+        let mut second = caller.bucket.second_sending();
+        let outcome = operation::attempt(permit, reserved, streamed, |reserved, unkept| {
+            let ongoing = OngoingAttempt {
+                caller: &caller,
+                prepared: &prepared,
+                limits: &limits,
+                retries: number,
+                second: &mut second,
+                recorded: None,
+                unkept,
+            };
+            attempt(ongoing, reserved)
+        });
         let resent = second.is_taken();
         Finished { number, begun, ended: Instant::now(), streamed, resent, ticket, outcome }
     }
