@@ -19,6 +19,24 @@ use crate::metrics::names::{self, span};
 use crate::routing::RestReason;
 use spans::{Spans, leave_attempt};
 
+/// Emits an event in a span, if there is one.
+macro_rules! event_in {
+    ($span:expr, $level:ident, $message:literal, $fields:tt) => {
+        if let Some(parent) = $span {
+            event!(target: span::TARGET, parent: &*parent, Level::$level, $fields, $message);
+        }
+    };
+}
+
+/// Emits an event in the span of the attempt that this thread makes, if any.
+macro_rules! event_in_attempt {
+    ($self:ident, $level:ident, $message:literal, $fields:tt) => {
+        $self.spans.in_attempt(|| {
+            event!(target: span::TARGET, Level::$level, $fields, $message);
+        });
+    };
+}
+
 /// Creates spans and events for the [`tracing`](https://docs.rs/tracing) crate (feature
 /// `tracing`).
 ///
@@ -56,8 +74,9 @@ use spans::{Spans, leave_attempt};
 /// The other events are:
 ///
 /// - `WARN`: a target that starts to rest, a budget alert, a deprecated model;
-/// - `INFO`: a retry, a call that goes on to another target, a call that tries another target too
-///   because one is silent, a target that has returned;
+/// - `INFO`: a retry, a call that goes on to another target, an answer that a cascade did not
+///   accept, a call that tries another target too because one is silent, a target that has
+///   returned;
 /// - `DEBUG`: the first token, a connection that was opened or closed;
 /// - `TRACE`: a connection that was leased.
 ///
@@ -221,65 +240,38 @@ impl Observer for TracingObserver {
     }
 
     fn retry_scheduled(&self, call: &Call<'_>, after: Duration, wait: Wait) {
-        let Some(parent) = self.spans.call(call.id) else { return };
-        event!(
-            target: span::TARGET,
-            parent: &*parent,
-            Level::INFO,
-            { { span::AFTER } = after.as_secs_f64(), { names::WAIT } = wait.as_str() },
-            "retry scheduled"
-        );
+        event_in!(self.spans.call(call.id), INFO, "retry scheduled", {
+            { span::AFTER } = after.as_secs_f64(),
+            { names::WAIT } = wait.as_str()
+        });
     }
 
     fn connection_leased(&self, lease: &Lease<'_>) {
-        self.spans.in_attempt(|| {
-            event!(
-                target: span::TARGET,
-                Level::TRACE,
-                {
-                    { names::ORIGIN } = lease.origin,
-                    { span::REUSED } = lease.reused,
-                    { span::DURATION } = lease.duration.as_secs_f64()
-                },
-                "connection leased"
-            );
+        event_in_attempt!(self, TRACE, "connection leased", {
+            { names::ORIGIN } = lease.origin,
+            { span::REUSED } = lease.reused,
+            { span::DURATION } = lease.duration.as_secs_f64()
         });
     }
 
     fn connection_opened(&self, origin: &str, duration: Duration) {
-        self.spans.in_attempt(|| {
-            event!(
-                target: span::TARGET,
-                Level::DEBUG,
-                { { names::ORIGIN } = origin, { span::DURATION } = duration.as_secs_f64() },
-                "connection opened"
-            );
+        event_in_attempt!(self, DEBUG, "connection opened", {
+            { names::ORIGIN } = origin,
+            { span::DURATION } = duration.as_secs_f64()
         });
     }
 
     fn connection_closed(&self, origin: &str) {
-        self.spans.in_attempt(|| {
-            event!(
-                target: span::TARGET,
-                Level::DEBUG,
-                { { names::ORIGIN } = origin },
-                "connection closed"
-            );
-        });
+        event_in_attempt!(self, DEBUG, "connection closed", { { names::ORIGIN } = origin });
     }
 
     fn first_token(&self, call: &Call<'_>, after: Duration) {
         // From here on the thread may make other calls.
         leave_attempt();
         // The other attempts of a hedged call have ended by now.
-        let Some(parent) = self.spans.latest(call.id) else { return };
-        event!(
-            target: span::TARGET,
-            parent: &*parent,
-            Level::DEBUG,
-            { { span::DURATION } = after.as_secs_f64() },
-            "first token"
-        );
+        event_in!(self.spans.latest(call.id), DEBUG, "first token", {
+            { span::DURATION } = after.as_secs_f64()
+        });
     }
 
     fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
@@ -332,92 +324,53 @@ impl Observer for TracingObserver {
     }
 
     fn failed_over(&self, call: &Call<'_>, attempt: &Attempt) {
-        let Some(parent) = self.spans.call(call.id) else { return };
-        event!(
-            target: span::TARGET,
-            parent: &*parent,
-            Level::INFO,
-            {
-                { names::ROUTE } = call.route,
-                { names::TARGET } = call.target,
-                { names::ERROR_TYPE } =
-                    attempt.failure.as_ref().map(|failure| failure.kind.as_str())
-            },
-            "failed over"
-        );
+        event_in!(self.spans.call(call.id), INFO, "failed over", {
+            { names::ROUTE } = call.route,
+            { names::TARGET } = call.target,
+            { names::ERROR_TYPE } =
+                attempt.failure.as_ref().map(|failure| failure.kind.as_str())
+        });
     }
 
     fn not_accepted(&self, call: &Call<'_>, _: &Attempt, reason: &str) {
-        let Some(parent) = self.spans.call(call.id) else { return };
-        event!(
-            target: span::TARGET,
-            parent: &*parent,
-            Level::INFO,
-            {
-                { names::ROUTE } = call.route,
-                { names::TARGET } = call.target,
-                { names::REASON } = reason
-            },
-            "answer not accepted"
-        );
+        event_in!(self.spans.call(call.id), INFO, "answer not accepted", {
+            { names::ROUTE } = call.route,
+            { names::TARGET } = call.target,
+            { names::REASON } = reason
+        });
     }
 
     fn hedged(&self, call: &Call<'_>, target: &str, silence: Duration) {
-        let Some(parent) = self.spans.call(call.id) else { return };
-        event!(
-            target: span::TARGET,
-            parent: &*parent,
-            Level::INFO,
-            {
-                { names::ROUTE } = call.route,
-                { names::TARGET } = target,
-                { span::AFTER } = silence.as_secs_f64()
-            },
-            "hedged"
-        );
+        event_in!(self.spans.call(call.id), INFO, "hedged", {
+            { names::ROUTE } = call.route,
+            { names::TARGET } = target,
+            { span::AFTER } = silence.as_secs_f64()
+        });
     }
 
     fn target_rested(&self, route: &str, target: &str, reason: RestReason, rest: Duration) {
-        self.spans.in_attempt(|| {
-            event!(
-                target: span::TARGET,
-                Level::WARN,
-                {
-                    { names::ROUTE } = route,
-                    { names::TARGET } = target,
-                    { names::REASON } = reason.as_str(),
-                    { span::DURATION } = rest.as_secs_f64()
-                },
-                "target rests"
-            );
+        event_in_attempt!(self, WARN, "target rests", {
+            { names::ROUTE } = route,
+            { names::TARGET } = target,
+            { names::REASON } = reason.as_str(),
+            { span::DURATION } = rest.as_secs_f64()
         });
     }
 
     fn target_returned(&self, route: &str, target: &str) {
-        self.spans.in_attempt(|| {
-            event!(
-                target: span::TARGET,
-                Level::INFO,
-                { { names::ROUTE } = route, { names::TARGET } = target },
-                "target returned"
-            );
+        event_in_attempt!(self, INFO, "target returned", {
+            { names::ROUTE } = route,
+            { names::TARGET } = target
         });
     }
 
     fn model_deprecated(&self, call: &Call<'_>, model: &Model) {
-        let Some(parent) = self.spans.call(call.id) else { return };
-        event!(
-            target: span::TARGET,
-            parent: &*parent,
-            Level::WARN,
-            {
-                { names::PROVIDER } = call.provider,
-                { names::REQUEST_MODEL } = call.model,
-                { span::RETIRES } = model.retires.map(tracing::field::display),
-                { span::SUCCESSOR } = model.successor.as_deref()
-            },
-            "model deprecated"
-        );
+        event_in!(self.spans.call(call.id), WARN, "model deprecated", {
+            { names::PROVIDER } = call.provider,
+            { names::REQUEST_MODEL } = call.model,
+            { span::RETIRES } = model.retires.map(tracing::field::display),
+            { span::SUCCESSOR } = model.successor.as_deref()
+        });
     }
 
     fn budget_alert(&self, alert: &BudgetAlert) {
