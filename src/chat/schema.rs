@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use std::cell::Cell;
+use std::fmt::Display;
 
 use super::{ChatResponse, ResponseFormat, typed};
 
@@ -52,13 +53,18 @@ struct Root<'a> {
 /// A place in the value, by the names of the schema's members and the numbers of items.
 struct Place<'a> {
     depth: usize,
-    name: Option<String>,
+    name: Option<&'a dyn Display>,
     above: Option<&'a Self>,
 }
 
 impl Place<'_> {
-    fn below(&self, name: impl ToString) -> Place<'_> {
-        Place { depth: self.depth + 1, name: Some(name.to_string()), above: Some(self) }
+    fn below<'a>(&'a self, name: &'a dyn Display) -> Place<'a> {
+        Place { name: Some(name), ..self.again() }
+    }
+
+    /// The same place for another schema. It is one deeper, so that a reference to itself ends.
+    fn again(&self) -> Place<'_> {
+        Place { depth: self.depth + 1, name: None, above: Some(self) }
     }
 
     fn path(&self) -> String {
@@ -114,9 +120,7 @@ impl Root<'_> {
     ) -> Option<String> {
         let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
         let target = self.schema.pointer(pointer)?;
-        // One deeper, so that a reference to itself ends.
-        let place = Place { depth: place.depth + 1, name: None, above: Some(place) };
-        self.compare(value, target, &place)
+        self.compare(value, target, &place.again())
     }
 
     fn combined(
@@ -126,7 +130,7 @@ impl Root<'_> {
         place: &Place<'_>,
     ) -> Option<String> {
         let list = |name: &str| schema.get(name).and_then(Value::as_array);
-        let place = Place { depth: place.depth + 1, name: None, above: Some(place) };
+        let place = place.again();
         if let Some(all) = list("allOf") {
             if let Some(found) = all.iter().find_map(|one| self.compare(value, one, &place)) {
                 return Some(found);
@@ -160,7 +164,7 @@ impl Root<'_> {
             if member.is_null() && !required().any(|required| required == name) {
                 continue;
             }
-            if let Some(found) = self.compare(member, expected, &place.below(name)) {
+            if let Some(found) = self.compare(member, expected, &place.below(&name)) {
                 return Some(found);
             }
         }
@@ -174,7 +178,7 @@ impl Root<'_> {
                 .next()
                 .and_then(|_| place.says("has a member that the schema does not allow")),
             others => {
-                unknown.find_map(|(_, member)| self.compare(member, others, &place.below("*")))
+                unknown.find_map(|(_, member)| self.compare(member, others, &place.below(&"*")))
             }
         }
     }
@@ -195,14 +199,14 @@ impl Root<'_> {
         let mut items = items.iter().enumerate();
         items.find_map(|(at, item)| {
             let expected = first.get(at).or(others)?;
-            self.compare(item, expected, &place.below(at))
+            self.compare(item, expected, &place.below(&at))
         })
     }
 }
 
 fn of_type(value: &Value, schema: &Map<String, Value>, place: &Place<'_>) -> Option<String> {
     let expected = schema.get("type")?;
-    if value.is_null() && schema.get("nullable") == Some(&Value::Bool(true)) {
+    if is_allowed_null(value, schema) {
         return None;
     }
     let names: Vec<&str> = match expected {
@@ -229,9 +233,9 @@ fn of_type(value: &Value, schema: &Map<String, Value>, place: &Place<'_>) -> Opt
 }
 
 fn one_of_these(value: &Value, schema: &Map<String, Value>, place: &Place<'_>) -> Option<String> {
-    let is_null = value.is_null() && schema.get("nullable") == Some(&Value::Bool(true));
     let allowed = schema.get("enum").and_then(Value::as_array);
-    if allowed.is_some_and(|allowed| !allowed.iter().any(|one| is_equal(one, value))) && !is_null {
+    let is_missing = allowed.is_some_and(|allowed| !allowed.iter().any(|one| is_equal(one, value)));
+    if is_missing && !is_allowed_null(value, schema) {
         return place.says("is none of the values in the schema");
     }
     match schema.get("const") {
@@ -240,6 +244,11 @@ fn one_of_these(value: &Value, schema: &Map<String, Value>, place: &Place<'_>) -
         }
         _ => None,
     }
+}
+
+/// Whether it is a null that `nullable` allows, a keyword of OpenAPI 3.0 and of Gemini's schemas.
+fn is_allowed_null(value: &Value, schema: &Map<String, Value>) -> bool {
+    value.is_null() && schema.get("nullable") == Some(&Value::Bool(true))
 }
 
 /// Numbers are equal if their values are.
