@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::cascades::{cascade, costs, priced, prices, reasons, usd};
-use support::quick_retries;
 use support::routes::{Servers, names};
+use support::{builder, loopback, quick_retries};
 use tollgate::chat::FinishReason;
 use tollgate::observe::{Call, Observer};
 use tollgate::route::{Hedge, Route, Sticky, TargetStep};
@@ -213,9 +213,12 @@ fn the_books_equal_what_the_providers_billed_whatever_the_threads_do() {
 #[test]
 fn a_deadline_that_passes_between_two_steps_ends_the_cascade() {
     for strict in [false, true] {
-        let servers = Servers::start();
-        let timeout = Duration::from_millis(300);
-        let wait = Between(move || std::thread::sleep(timeout));
+        let (servers, silent) = (Servers::start(), loopback());
+        silent.default_reply(Reply::hang());
+        let timeout = Duration::from_millis(500);
+        let other = builder(&silent, "openai").timeout(timeout).build().unwrap();
+        // It begins later and has the same timeout, so when it ends, that of the cascade has passed.
+        let wait = Between(move || drop(other.chat("hi")));
         let route = cascade().accept(|_| false).require_accepted(strict);
         let client = priced(&servers, route).observer(wait).build().unwrap();
         let outcome = client.chat(request().timeout(timeout));
