@@ -17,7 +17,12 @@ pub(super) fn tool_use(call: &ToolCall, target: Target<'_>) -> Result<Value, Str
             "holds a tool call without an id or a name; keep those that the model sent".into()
         );
     }
-    let mut block = object_of!("type": "tool_use".into(), "id": tool_input::id(&call.id, Ids::Word).into(), "name": call.name.as_str().into(), "input": tool_input::object(&call.arguments).into());
+    let mut block = object_of!(
+        "type": "tool_use".into(),
+        "id": tool_input::id(&call.id, Ids::Word).into(),
+        "name": call.name.as_str().into(),
+        "input": tool_input::object(&call.arguments).into(),
+    );
     if let (Some(opaque), Value::Object(block)) = (&call.opaque, &mut block) {
         if block::allows(Some(&opaque.provenance), target) {
             for (name, value) in &opaque.members {

@@ -151,7 +151,11 @@ impl Out {
             }
         }
         let content = if content.is_empty() { "".into() } else { shorthand(content) };
-        let message = object_of!("role": "tool".into(), "tool_call_id": result.call_id.as_str().into(), "content": content);
+        let message = object_of!(
+            "role": "tool".into(),
+            "tool_call_id": result.call_id.as_str().into(),
+            "content": content,
+        );
         let end = self.results_end.unwrap_or(self.messages.len()).min(self.messages.len());
         self.messages.insert(end, message);
         self.results_end = Some(end + 1);

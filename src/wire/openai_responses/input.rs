@@ -329,7 +329,12 @@ impl MessageEncoder<'_> {
                 "holds a tool call without an id; keep the id the call came with".to_owned()
             );
         }
-        let mut item = object_of!("type": "function_call".into(), "call_id": self.call_id(&call.id).into(), "name": call.name.as_str().into(), "arguments": tool_input::text(&call.arguments).into());
+        let mut item = object_of!(
+            "type": "function_call".into(),
+            "call_id": self.call_id(&call.id).into(),
+            "name": call.name.as_str().into(),
+            "arguments": tool_input::text(&call.arguments).into(),
+        );
         if let (Some(own), Value::Object(item)) = (self.own(call.opaque.as_deref()), &mut item) {
             for (name, value) in own {
                 item.entry(name.as_str()).or_insert_with(|| value.clone());

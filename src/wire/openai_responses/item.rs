@@ -6,6 +6,7 @@ use crate::chat::{
     FinishReason, Format, Image, MediaSource, Opaque, Part, Provenance, Reasoning, Text, ToolCall,
 };
 use crate::wire::finish_reason::finish_reason;
+use crate::wire::json::object_of;
 use crate::wire::openai_chat::tool_call;
 
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
@@ -190,9 +191,10 @@ pub(super) fn reasoning_item(reasoning: &Reasoning) -> Value {
         set("id", id.as_str().into());
     }
     let part = |kind: &str| {
-        vec![
-            crate::wire::json::object_of!("type": kind.into(), "text": reasoning.text.as_str().into()),
-        ]
+        vec![object_of!(
+            "type": kind.into(),
+            "text": reasoning.text.as_str().into(),
+        )]
     };
     // Required even if it is empty (`response_reasoning_item_param.py`).
     set("summary", Value::Array(Vec::new()));

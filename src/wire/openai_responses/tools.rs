@@ -51,7 +51,10 @@ pub(super) fn choice(request: &ChatRequest) -> Option<Value> {
                 }
                 _ => None,
             });
-            object_of!("type": native.unwrap_or_else(|| "function".into()), "name": name.as_str().into())
+            object_of!(
+                "type": native.unwrap_or_else(|| "function".into()),
+                "name": name.as_str().into(),
+            )
         }
     })
 }

@@ -125,6 +125,7 @@ mod tests {
         let values: Vec<_> = fields.iter().map(|field| field.value).collect();
         assert_eq!(values, ["a [key] \u{fffd} [key]".as_bytes(), b"today", b"[key]"]);
     }
+
     #[test]
     fn a_field_is_kept_again_by_its_name() {
         let names = [

@@ -58,7 +58,10 @@ impl<'a> Reply<'a> {
             matches!(Purpose::of(name.as_bytes()), Some(Purpose::Named(_))),
             "Purpose does not list {name:?}: the transport drops it"
         );
-        let is_it = move |field: &Field<'a>| matches!(field.purpose, Purpose::Named(known) if known == name);
+        let is_it = move |field: &Field<'a>| match field.purpose {
+            Purpose::Named(known) => known == name,
+            _ => false,
+        };
         self.headers.iter().filter(is_it).map(|field| field.value)
     }
 }

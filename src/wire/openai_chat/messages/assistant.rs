@@ -155,7 +155,11 @@ fn encode_call(place: &Place<'_>, call: &ToolCall) -> Result<Value, Error> {
         ("name", call.name.as_str().into()),
         ("arguments", tool_input::text(&call.arguments).into()),
     ];
-    let mut encoded = object_of!("id": place.call_id(&call.id).into(), "type": "function".into(), "function": object(function));
+    let mut encoded = object_of!(
+        "id": place.call_id(&call.id).into(),
+        "type": "function".into(),
+        "function": object(function),
+    );
     opaque::send_back(call.opaque.as_deref(), place.target, &mut encoded);
     Ok(encoded)
 }

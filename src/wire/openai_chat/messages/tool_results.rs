@@ -75,7 +75,11 @@ pub(super) fn add(
         }
     }
     let content = if blocks.is_empty() { "".into() } else { content(blocks) };
-    let mut encoded = object_of!("role": "tool".into(), "tool_call_id": place.call_id(&result.call_id).into(), "content": content);
+    let mut encoded = object_of!(
+        "role": "tool".into(),
+        "tool_call_id": place.call_id(&result.call_id).into(),
+        "content": content,
+    );
     if let Some(name) = name {
         encoded["name"] = name.into();
     }
