@@ -1,8 +1,8 @@
-//! Who decides by the request, before anything is sent, which target to try first.
+//! Classifiers read a request and choose the target to try first.
 
 use crate::chat::ChatRequest;
 
-/// Decides by the request which target of a route to try first.
+/// Reads a request and chooses the target of a route to try first.
 ///
 /// Pass it to [`Route::classifier`](super::Route::classifier). It runs once for each call, before
 /// anything is reserved or sent. A [`Strategy`](crate::route::Strategy) is something else: it knows
