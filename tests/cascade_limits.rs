@@ -11,7 +11,7 @@ use support::routes::{Servers, names};
 use support::{builder, loopback, quick_retries};
 use tollgate::chat::FinishReason;
 use tollgate::observe::{Call, Observer};
-use tollgate::route::{Hedge, Route, Sticky, TargetStep};
+use tollgate::route::{Candidate, Hedge, Route, RoutedCall, Sticky, Strategy, TargetStep};
 use tollgate::testing::Reply;
 use tollgate::{
     Attempt, Budget, CancelToken, ChatRequest, Client, CostConfig, Decision, ErrorKind, Money,
@@ -302,6 +302,19 @@ fn a_cascade_refuses_streams_before_anything_is_sent() {
     assert_eq!(servers.counts(), [0, 0, 0]);
 }
 
+/// A strategy of the program, under the name that traces show for a cascade's own order.
+struct Namesake;
+
+impl Strategy for Namesake {
+    fn name(&self) -> &str {
+        "cascade"
+    }
+
+    fn choose(&self, _: &[Candidate<'_>], _: &RoutedCall, _: &mut dyn FnMut() -> f64) -> usize {
+        0
+    }
+}
+
 #[test]
 fn combinations_that_make_no_sense_are_refused() {
     let servers = Servers::start();
@@ -310,6 +323,7 @@ fn combinations_that_make_no_sense_are_refused() {
     for (route, problem) in [
         (cascade().hedge(Hedge::at_p95()), "a cascade cannot hedge"),
         (cascade().strategy(Sticky::default()), "cannot have the strategy \"sticky\""),
+        (cascade().strategy(Namesake), "cannot have the strategy \"cascade\""),
         (
             cascade().cheapest_first(true).classifier(tollgate::route::ByPrompt::default()),
             "cheapest_first and the classifier",

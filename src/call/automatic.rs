@@ -96,6 +96,7 @@ impl AutoRoute {
         catalogue: &Catalogue,
         conditions: &Conditions,
     ) -> Self {
+        let strategy = route.chosen_strategy();
         let mut needs = route.auto.needs.unwrap_or_default();
         if let Some(most) = route.max_price {
             needs = needs.and_max_price(most);
@@ -105,7 +106,7 @@ impl AutoRoute {
         Self {
             name: route.name,
             place,
-            strategy: route.strategy,
+            strategy,
             rules,
             classifier: route.classifier,
             breaker: route.breaker,

@@ -88,6 +88,7 @@ impl Routes {
                 states.push(Vec::new());
                 continue;
             }
+            let strategy = route.chosen_strategy();
             let mut routed: Vec<RoutedTarget> = Vec::with_capacity(targets.len());
             let mut callees = Vec::with_capacity(targets.len());
             states.push(Vec::with_capacity(targets.len()));
@@ -125,7 +126,7 @@ impl Routes {
                 let callee = Callee { provider, model, endpoint, has_own, id, known, certain };
                 callees.push(Arc::new(callee));
             }
-            let state = Arc::new(RouteState::new(route.name, route.strategy, rules, routed));
+            let state = Arc::new(RouteState::new(route.name, strategy, rules, routed));
             set.push(Route {
                 state,
                 max_price: route.max_price,

@@ -1,10 +1,7 @@
 //! Routes that find their targets themselves.
 
-use std::sync::Arc;
-
 use super::Route;
 use crate::catalogue::Needs;
-use crate::routing::Ranked;
 
 /// How a route finds its targets.
 #[derive(Debug, Clone)]
@@ -50,7 +47,7 @@ impl Route {
     /// ```
     pub fn auto(name: impl Into<String>) -> Self {
         let auto = Auto { is_on: true, ..Auto::default() };
-        Self { auto, strategy: Arc::new(Ranked), ..Self::new(name) }
+        Self { auto, ..Self::new(name) }
     }
 
     /// Sets what the models of an [automatic](Self::auto) route must meet besides the needs of each

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::chat::{ChatResponse, FinishReason, Part, ResponseFormat};
 
-/// A reason not to accept an answer that a [cascade](super::Route::cascade) can find by itself.
+/// A ready-made check of a [cascade](super::Route::cascade): a reason not to accept an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -98,16 +98,24 @@ impl<T, E: fmt::Display> From<Result<T, E>> for Verdict {
 type Accept = Arc<dyn Fn(&ChatResponse) -> Verdict + Send + Sync>;
 
 /// The settings of a cascade; the setters of [`Route`](super::Route) describe them.
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(crate) struct Cascade {
     pub(super) checks: Vec<Check>,
+    #[serde(skip)]
     pub(super) accept: Vec<Accept>,
     pub(crate) require_accepted: bool,
+    pub(super) cheapest_first: bool,
 }
 
 impl Default for Cascade {
     fn default() -> Self {
-        Self { checks: Check::ALL.to_vec(), accept: Vec::new(), require_accepted: false }
+        Self {
+            checks: Check::ALL.to_vec(),
+            accept: Vec::new(),
+            require_accepted: false,
+            cheapest_first: false,
+        }
     }
 }
 
@@ -129,6 +137,7 @@ impl fmt::Debug for Cascade {
             .field("checks", &self.checks)
             .field("accept", &self.accept.len())
             .field("require_accepted", &self.require_accepted)
+            .field("cheapest_first", &self.cheapest_first)
             .finish()
     }
 }

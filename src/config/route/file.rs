@@ -5,14 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ByPrompt, Cascade, Check, Classifier, Route, RouteTarget};
+use super::{ByPrompt, Cascade, Classifier, Route, RouteTarget};
 use crate::catalogue::{Capabilities, ModelStatus};
 use crate::config::Limits;
 use crate::cost::MaxPrice;
 use crate::error::{Error, ErrorKind};
 use crate::routing::{
-    Ascending, Balanced, BreakerConfig, Cheapest, Failover, Fastest, Hedge, Sticky, Strategy,
-    Weighted,
+    Balanced, BreakerConfig, Cheapest, Failover, Fastest, Hedge, Sticky, Strategy, Weighted,
 };
 use crate::settings_file;
 
@@ -98,22 +97,8 @@ struct RouteFields {
     max_price: Option<MaxPrice>,
     #[serde(default)]
     hedge: Option<Hedge>,
-    cascade: Option<CascadeFields>,
+    cascade: Option<Cascade>,
     classifier: Option<ClassifierName>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct CascadeFields {
-    checks: Vec<Check>,
-    require_accepted: bool,
-    cheapest_first: bool,
-}
-
-impl Default for CascadeFields {
-    fn default() -> Self {
-        Self { checks: Check::ALL.to_vec(), require_accepted: false, cheapest_first: false }
-    }
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -206,19 +191,15 @@ impl RouteFields {
                 ..RouteTarget::new(fields.model)
             },
         });
-        let mut route = Route::new(self.name).targets(targets);
-        if let Some(CascadeFields { checks, require_accepted, cheapest_first }) = self.cascade {
-            route.strategy = Arc::new(Ascending { by_cost: cheapest_first });
-            let cascade = Cascade { checks, require_accepted, ..Cascade::default() };
-            route.cascade = Some(cascade);
-        }
+        let route = Route::new(self.name).targets(targets);
         let classifier = |name: ClassifierName| -> Arc<dyn Classifier> {
             match name {
                 ClassifierName::ByPrompt => Arc::new(ByPrompt::default()),
             }
         };
         Route {
-            strategy: self.strategy.map_or(route.strategy, StrategyName::strategy),
+            strategy: self.strategy.map(StrategyName::strategy),
+            cascade: self.cascade,
             classifier: self.classifier.map(classifier),
             breaker: self.breaker,
             short_wait: self.short_wait.unwrap_or(route.short_wait),
@@ -258,7 +239,7 @@ mod tests {
         );
         let routes = routes.unwrap();
         let [first, second] = &routes[..] else { panic!("{routes:?}") };
-        assert_eq!(first.strategy.name(), "fastest_tokens");
+        assert_eq!(first.chosen_strategy().name(), "fastest_tokens");
         assert_eq!(first.breaker, BreakerConfig::default().rest(Duration::from_secs(7)));
         assert_eq!(first.short_wait, Duration::from_millis(500));
         assert!(first.reroute_refusals && first.wait_for_targets);
@@ -271,7 +252,7 @@ mod tests {
         assert_eq!(target.capabilities, Capabilities::default().context_window(9));
         assert!(target.enabled && first.max_price.is_none());
         assert_eq!(target.limits, Some(Limits::new().requests_per_minute(7).learned()));
-        assert_eq!(second.strategy.name(), "failover");
+        assert_eq!(second.chosen_strategy().name(), "failover");
         assert_eq!(second.short_wait, Duration::from_secs(2));
         assert!(!second.reroute_refusals && !second.wait_for_targets);
     }
@@ -296,6 +277,23 @@ mod tests {
     }
 
     #[test]
+    fn a_cascade_reads_from_json_with_its_defaults() {
+        let routes = Route::from_json(
+            "[{\"name\": \"r\", \"targets\": [\"a/b\", \"c/d\"], \"cascade\": {}}, \
+             {\"name\": \"s\", \"targets\": [\"a/b\", \"c/d\"], \"cascade\": \
+             {\"cheapest_first\": true}}]",
+        );
+        let routes = routes.unwrap();
+        let [first, second] = &routes[..] else { panic!("{routes:?}") };
+        let expected = |by_cost| Route::cascade("r", ["a/b", "c/d"]).cheapest_first(by_cost);
+        for (read, built) in [(first, expected(false)), (second, expected(true))] {
+            let [read_cascade, built_cascade] = [&read.cascade, &built.cascade];
+            assert_eq!(format!("{read_cascade:?}"), format!("{built_cascade:?}"));
+            assert_eq!(read.chosen_strategy().name(), built.chosen_strategy().name());
+        }
+    }
+
+    #[test]
     fn mistakes_in_json_are_errors_with_their_place() {
         for (json, problem) in [
             ("[", "EOF"),
@@ -306,6 +304,10 @@ mod tests {
             (
                 "[{\"name\": \"r\", \"targets\": [], \"strategy\": \"best\"}]",
                 "unknown variant `best`",
+            ),
+            (
+                "[{\"name\": \"r\", \"targets\": [], \"cascade\": {\"accept\": []}}]",
+                "unknown field `accept`",
             ),
             ("[{\"name\": \"r\", \"targets\": [{\"key\": 1}]}]", "an object with a model"),
             ("[{\"name\": \"r\", \"targets\": [], \"short_wait\": -1}]", "-1 is not a number of"),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::chat::ChatResponse;
 use crate::config::limits;
 use crate::cost::MaxPrice;
-use crate::routing::{Ascending, BreakerConfig, Failover, Hedge, Strategy};
+use crate::routing::{Ascending, BreakerConfig, Failover, Hedge, Ranked, Strategy};
 use auto::Auto;
 pub(crate) use cascade::Cascade;
 pub use cascade::{Check, Verdict};
@@ -50,7 +50,8 @@ pub use target::RouteTarget;
 pub struct Route {
     pub(crate) name: String,
     pub(crate) targets: Vec<RouteTarget>,
-    pub(crate) strategy: Arc<dyn Strategy>,
+    /// As set; [`chosen_strategy`](Self::chosen_strategy) has the default.
+    strategy: Option<Arc<dyn Strategy>>,
     pub(crate) breaker: BreakerConfig,
     pub(crate) short_wait: Duration,
     pub(crate) reroute_refusals: bool,
@@ -70,7 +71,7 @@ impl Route {
         Self {
             name: name.into(),
             targets: Vec::new(),
-            strategy: Arc::new(Failover),
+            strategy: None,
             breaker: BreakerConfig::default(),
             short_wait: Duration::from_secs(2),
             reroute_refusals: false,
@@ -88,7 +89,7 @@ impl Route {
     /// if it does not accept the answer. The targets are in the order in which to try them, with the
     /// cheapest first; [`cheapest_first`](Self::cheapest_first) can order them by price.
     ///
-    /// Set when an answer will do with [`accept`](Self::accept) and [`checks`](Self::checks). By
+    /// [`checks`](Self::checks) and [`accept`](Self::accept) decide whether an answer will do. By
     /// default, a cascade moves up if the model refuses, is cut off, writes nothing, or does not
     /// write the JSON that the request asks for.
     ///
@@ -127,8 +128,7 @@ impl Route {
         name: impl Into<String>,
         targets: impl IntoIterator<Item = T>,
     ) -> Self {
-        let route = Self::new(name).targets(targets).strategy(Ascending::default());
-        Self { cascade: Some(Cascade::default()), ..route }
+        Self { cascade: Some(Cascade::default()), ..Self::new(name).targets(targets) }
     }
 
     /// Adds a target.
@@ -145,7 +145,7 @@ impl Route {
 
     /// Sets how to choose a target. Default: [`Failover`].
     pub fn strategy(mut self, strategy: impl Strategy + 'static) -> Self {
-        self.strategy = Arc::new(strategy);
+        self.strategy = Some(Arc::new(strategy));
         self
     }
 
@@ -229,11 +229,8 @@ impl Route {
     /// Sets whether a [cascade](Self::cascade) tries its targets in the order of what the call can be
     /// expected to cost there, from their prices and the length of their recent answers. A target
     /// without a known price comes last. Default: `false`; your order counts.
-    pub fn cheapest_first(mut self, by_cost: bool) -> Self {
-        if Ascending::NAMES.contains(&self.strategy.name()) {
-            self.strategy = Arc::new(Ascending { by_cost });
-        }
-        self.with_cascade("cheapest_first", |_| {})
+    pub fn cheapest_first(self, by_cost: bool) -> Self {
+        self.with_cascade("cheapest_first", |cascade| cascade.cheapest_first = by_cost)
     }
 
     fn with_cascade(mut self, setter: &'static str, set: impl FnOnce(&mut Cascade)) -> Self {
@@ -244,27 +241,37 @@ impl Route {
         self
     }
 
-    /// Sets who decides by the request which target to try first. Default: nobody; the strategy
-    /// chooses.
+    /// Sets a classifier, which reads each request and chooses the target to try first. Default:
+    /// none; the strategy chooses.
     pub fn classifier(mut self, classifier: impl Classifier + 'static) -> Self {
         self.classifier = Some(Arc::new(classifier));
         self
     }
 
+    /// The strategy that was set, otherwise the one of its kind of route.
+    pub(crate) fn chosen_strategy(&self) -> Arc<dyn Strategy> {
+        match (&self.strategy, &self.cascade) {
+            (Some(strategy), _) => Arc::clone(strategy),
+            (None, Some(cascade)) => Arc::new(Ascending { by_cost: cascade.cheapest_first }),
+            (None, None) if self.auto.is_on => Arc::new(Ranked),
+            (None, None) => Arc::new(Failover),
+        }
+    }
+
     /// What makes no sense in a cascade, or outside of one.
     fn cascade_problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if self.cascade.is_none() {
+        let Some(cascade) = &self.cascade else {
             problems.extend(self.stray.iter().map(|setter| {
                 format!("{setter} is for cascades only; start the route with Route::cascade")
             }));
             return problems;
-        }
-        let strategy = self.strategy.name();
-        if !Ascending::NAMES.contains(&strategy) {
+        };
+        if let Some(strategy) = &self.strategy {
             problems.push(format!(
-                "a cascade tries its targets in their order, so it cannot have the strategy \
-                 {strategy:?}; remove the strategy"
+                "a cascade tries its targets in their order, so it cannot have the strategy {:?}; \
+                 remove the strategy",
+                strategy.name()
             ));
         }
         if self.hedge.is_some() {
@@ -274,7 +281,7 @@ impl Route {
                     .to_owned(),
             );
         }
-        if self.classifier.is_some() && strategy == Ascending::NAMES[1] {
+        if self.classifier.is_some() && cascade.cheapest_first {
             problems.push(
                 "cheapest_first and the classifier would both choose the first target; remove one"
                     .to_owned(),
@@ -329,7 +336,7 @@ impl fmt::Debug for Route {
         f.debug_struct("Route")
             .field("name", &self.name)
             .field("targets", &self.targets)
-            .field("strategy", &self.strategy.name())
+            .field("strategy", &self.chosen_strategy().name())
             .field("breaker", &self.breaker)
             .field("short_wait", &self.short_wait)
             .field("reroute_refusals", &self.reroute_refusals)

@@ -9,14 +9,12 @@ pub(crate) struct Ascending {
     pub(crate) by_cost: bool,
 }
 
-impl Ascending {
-    /// The names of both orders.
-    pub(crate) const NAMES: [&'static str; 2] = ["cascade", "cascade, cheapest first"];
-}
-
 impl Strategy for Ascending {
     fn name(&self) -> &str {
-        Self::NAMES[usize::from(self.by_cost)]
+        match self.by_cost {
+            false => "cascade",
+            true => "cascade, cheapest first",
+        }
     }
 
     fn choose(
