@@ -3,7 +3,8 @@
 //!
 //! Sources: developers.openai.com/api/docs/guides/batch and its API reference; for Azure
 //! learn.microsoft.com/azure/foundry/reference/rest/batches-create-batch; for Groq
-//! console.groq.com/docs/batch; for Together docs.together.ai/docs/batch-inference.
+//! console.groq.com/docs/batch; for Together docs.together.ai/docs/inference/batch/overview and
+//! `BatchJob` in togethercomputer/openapi.
 
 use serde_json::{Value, json};
 
@@ -22,9 +23,9 @@ pub(super) static OPENAI: Batches = Batches {
     ids: IdRule { most: 512, plain: false },
 };
 
-/// Together: the file goes to `/files/upload` with the purpose `batch-api`, and a `custom_id` has up
-/// to 64 characters (docs.together.ai/docs/inference/batch/tutorial; together-python 1.5,
-/// `filemanager.py`).
+/// Together: the file goes to `/files/upload` with a `file_name`, which is required
+/// (docs.together.ai/reference/upload-file). Its purpose is `batch-api`, and a `custom_id` has up to 64
+/// characters (docs.together.ai/docs/inference/batch/tutorial).
 pub(super) static TOGETHER: Batches = Batches {
     upload: Upload {
         path: "/files/upload",
@@ -138,7 +139,8 @@ fn job(body: &Value) -> Result<Job, Failure> {
             .map(|(endpoint, _)| *endpoint),
         model: text(&body["model"]).or_else(|| text(&body["model_id"])),
         mark: text(&body["input_file_id"]),
-        created: body["created_at"].as_i64(),
+        // Text at Together (`BatchJob`), and in Azure's guide.
+        created: body["created_at"].as_i64().or_else(|| super::created(&body["created_at"])),
         files: files.map(|id| format!("/files/{}/content", path_segment::encode(&id))).collect(),
         lines: Vec::new(),
         // Together has one error, as text.

@@ -110,6 +110,18 @@ fn every_providers_states_have_one_set_of_names() {
 }
 
 #[test]
+fn the_time_of_creation_is_a_number_or_text() {
+    for (format, written) in [
+        (BatchFormat::OpenAi, "1795773600"),
+        (BatchFormat::OpenAi, r#""2026-11-27T10:00:00.2491382+00:00""#), // Azure
+        (BatchFormat::Together, r#""2026-11-27T10:00:00Z""#),
+    ] {
+        let job = job(format, &format!(r#"{{"id": "b", "created_at": {written}}}"#));
+        assert_eq!(job.created, Some(1_795_773_600), "{format} {written}");
+    }
+}
+
+#[test]
 fn a_result_is_a_response_a_failure_or_neither() {
     let outcome = |format, line: &str| interface(format).result(line).unwrap().outcome;
     let status = |outcome: Outcome| match outcome {
