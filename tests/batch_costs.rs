@@ -87,6 +87,24 @@ fn a_listed_price_for_batches_counts_instead_of_half() {
 }
 
 #[test]
+fn together_has_the_standard_price_unless_one_for_batches_is_listed() {
+    for (price, cost) in [
+        (price(), EACH * 2),
+        (price().service_tier("batch", Price::per_million(Money::ZERO, Money::dollars(10))), EACH),
+    ] {
+        let server = server();
+        let model = "meta-llama/Llama-3.3-70B-Instruct-Turbo";
+        let costs = CostConfig::default().prices(Prices::empty().set("together", model, price));
+        let client = builder(&server, "together", model).costs(costs).build().unwrap();
+        let batches = client.batches("together");
+        let batch = batches.submit(requests(1)).unwrap();
+        batches.wait(&batch).unwrap();
+        outcomes(&batches, &batch);
+        assert_eq!(client.costs().total.cost.total, cost);
+    }
+}
+
+#[test]
 fn failed_expired_and_cancelled_requests_cost_nothing() {
     let server = server();
     server.batches(BatchScript::new().answer_only(3).fail("id-0", 400, ""));

@@ -137,8 +137,11 @@ impl Service {
         self.ready(self.ask(ask, uploaded)?)
     }
 
-    /// Waits until an uploaded file can be used, and returns its id. Azure checks files first: they are
-    /// `pending` for a while (learn.microsoft.com/azure/foundry/openai/how-to/batch).
+    /// Waits until an uploaded file can be used, and returns its id.
+    ///
+    /// Azure processes files first (learn.microsoft.com/azure/foundry/openai/how-to/batch, "Track file
+    /// upload status"). It refuses a job over one that is still `pending`: "only files with status
+    /// 'Processed' are accepted" (learn.microsoft.com/answers/questions/2203029).
     fn ready(&self, mut file: UploadedFile) -> Result<String, Error> {
         for _ in 0..FILE_LOOKS {
             if !file.is_pending {
@@ -253,6 +256,7 @@ fn uploaded(_: &'static dyn Interface, body: &[u8]) -> Result<UploadedFile, Fail
     let id = body["id"].as_str().filter(|id| !id.is_empty()).ok_or_else(|| {
         Failure::protocol("the answer to the upload has no \"id\"; check the base URL")
     })?;
+    // `FileState` of Azure's SDKs (learn.microsoft.com/javascript/api/@azure/ai-agents/filestate).
     let is_pending = matches!(body["status"].as_str(), Some("pending" | "running"));
     Ok(UploadedFile { id: id.to_owned(), is_pending })
 }

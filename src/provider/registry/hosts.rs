@@ -120,8 +120,9 @@ pub(super) static ROWS: &[Row] = &[
     // (the page in `docs`, "Currently Unsupported OpenAI Features").
     Row::chat("groq", &[], "https://api.groq.com/openai/v1", |profile| {
         profile
-            // 50,000 lines (console.groq.com/docs/batch) in up to 100 MB (groq-python,
-            // `files.create`).
+            // 50,000 lines, half the price, and 200 MB (console.groq.com/docs/batch). The reference
+            // of `POST /files` allows 100 MB (groq-python, `files.create`); the smaller number is
+            // safe.
             .batches(BatchProfile::new(BatchFormat::OpenAi, 50_000, 100_000_000))
             .docs("https://console.groq.com/docs/openai")
             .base_url_variables(["GROQ_API_BASE"])
@@ -257,9 +258,13 @@ pub(super) static ROWS: &[Row] = &[
         |profile| {
             profile
                 .embeddings(EmbeddingFormat::OpenAiCompatible)
-                // Up to 50,000 requests and 100 MB, at half the price
-                // (docs.together.ai/docs/batch-inference).
-                .batches(BatchProfile::new(BatchFormat::Together, 50_000, 100_000_000))
+                // Up to 50,000 requests and 100 MB. Only a few models have a discount, and the list
+                // changes: "models not listed run at standard rates"
+                // (docs.together.ai/docs/inference/batch/overview). So budgets count the full price.
+                .batches(
+                    BatchProfile::new(BatchFormat::Together, 50_000, 100_000_000)
+                        .price_percent(100),
+                )
                 .docs("https://docs.together.ai/docs/inference/openai-compatibility")
                 .base_url_variables(["TOGETHER_AI_API_BASE"])
                 .host_variables(["TOGETHER_BASE_URL"])

@@ -16,8 +16,9 @@ use crate::wire::openai_chat::{
 const OPENAI_BATCHES: BatchProfile =
     BatchProfile::new(BatchFormat::OpenAi, 50_000, 200_000_000).responses().embeddings();
 
-/// Half the price and files of up to 512 MB (docs.mistral.ai/studio-api/batch-processing). It speaks of
-/// up to a million requests, other pages of 100,000 for each job, so the smaller number holds.
+/// "Maximum batch file size: 512 MB. Maximum requests per batch: 100,000"
+/// (docs.mistral.ai/resources/known-limitations). The guide allows a million requests; the smaller
+/// number is safe. Half the price (docs.mistral.ai/studio-api/batch-processing).
 const MISTRAL_BATCHES: BatchProfile =
     BatchProfile::new(BatchFormat::Mistral, 100_000, 512_000_000).embeddings();
 
