@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
+use crate::error::{Error, ErrorKind};
+
 /// How many bytes stay in memory. Above that, all of them are in a file.
 const IN_MEMORY: usize = 16 * 1024 * 1024;
 
@@ -97,6 +99,16 @@ impl TemporaryFile {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         Ok(Self { file: options.open(&path)?, path })
     }
+}
+
+/// Why a spool cannot be `what`: read or written.
+pub(crate) fn failed(cause: io::Error, what: &str) -> Error {
+    let folder = std::env::temp_dir();
+    let message = format!(
+        "the temporary file in {} cannot be {what}; free some space, or set TMPDIR to another folder",
+        folder.display()
+    );
+    Error::new(ErrorKind::Configuration, message).with_source(cause)
 }
 
 impl Drop for TemporaryFile {

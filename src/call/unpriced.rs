@@ -4,8 +4,9 @@ use std::time::SystemTime;
 
 use super::operation::{Measurable, OngoingAttempt};
 use crate::error::Error;
+use crate::key::Secrets;
 use crate::wire::models::Page;
-use crate::wire::{self, Failure, token_count};
+use crate::wire::{self, Failure, Reply, token_count};
 
 /// Reads the body of a successful response.
 pub(super) type Decode<T> = fn(body: &[u8]) -> Result<T, Failure>;
@@ -20,10 +21,22 @@ pub(super) fn answered<T>(
     (): (),
 ) -> Result<T, Error> {
     let signature = attempt.sign()?;
-    let (incoming, secrets) = (attempt.exchange(&signature)?, &signature.secrets);
-    let reply = incoming.reply();
+    let incoming = attempt.exchange(&signature)?;
+    read(incoming.reply(), &signature.secrets, attempt.prepared.content)
+}
+
+/// Reads a whole response.
+///
+/// # Errors
+///
+/// The provider's own if it refused the request; otherwise if the body cannot be read.
+pub(super) fn read<T>(
+    reply: Reply<'_>,
+    secrets: &Secrets,
+    decode: impl FnOnce(&[u8]) -> Result<T, Failure>,
+) -> Result<T, Error> {
     let decoded = match (200..300).contains(&reply.status) {
-        true => wire::head::check(reply).and_then(|()| (attempt.prepared.content)(reply.body)),
+        true => wire::head::check(reply).and_then(|()| decode(reply.body)),
         false => Err(Failure::of(reply)),
     };
     decoded.map_err(|failure| wire::error(failure, reply, SystemTime::now(), secrets))

@@ -5,12 +5,11 @@ use std::io::{self, Read};
 
 use super::Service;
 use super::encode::Encoded;
-use super::submit::spool_failed;
 use crate::batch::{BatchEndpoint, BatchRequest};
 use crate::cost::Reservation;
 use crate::error::Error;
 use crate::header::HeaderValue;
-use crate::spool::{Piece, Spool};
+use crate::spool::{self, Piece, Spool};
 
 /// A request that was checked, with the place of its line.
 pub(super) struct Checked {
@@ -83,7 +82,7 @@ impl Drafts {
             self.parts.len() - 1
         });
         let draft = &mut self.parts[part];
-        draft.lines.push(self.spool.push(&line).map_err(|error| spool_failed(error, "written"))?);
+        draft.lines.push(self.spool.push(&line).map_err(|error| spool::failed(error, "written"))?);
         draft.bytes += line.len();
         for beta in betas.iter().flat_map(|betas| betas.as_str().split(',')).map(str::trim) {
             if !draft.betas.iter().any(|known| known == beta) {
@@ -122,7 +121,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](ErrorKind::InvalidRequest) if the provider's batches do not have it.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the provider's batches do not have it.
     pub(super) fn endpoint_path(&self, endpoint: BatchEndpoint) -> Result<&'static str, Error> {
         let (allowed, what) = match endpoint {
             BatchEndpoint::Chat => (true, "chats"),

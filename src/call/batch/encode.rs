@@ -1,14 +1,12 @@
 //! Encodes one request of a batch, and reserves the most it can cost.
 
-use std::collections::BTreeMap;
-
 use super::Service;
 use crate::batch::{BatchEndpoint, BatchRequest};
 use crate::call::admission::{Admission, admit};
 use crate::call::chat::Chat;
 use crate::call::operation::Operation;
-use crate::call::target::{self, Target};
-use crate::call::{embed, fitness, input_only};
+use crate::call::target::{self, Asked, Target};
+use crate::call::{Caller, embed, fitness, input_only};
 use crate::chat::ChatRequest;
 use crate::cost::Reservation;
 use crate::embed::EmbedRequest;
@@ -43,7 +41,7 @@ impl Service {
     }
 
     fn encode_chat(&self, request: &ChatRequest) -> Result<Encoded, Error> {
-        let (delivery, tags) = (Delivery::Whole, tags(&request.tags));
+        let (delivery, tags) = (Delivery::Whole, Tags::from(&request.tags));
         let chat = Chat { request, tags: tags.clone(), completion: false, delivery };
         let target = self.target(chat.options().asked)?;
         let wire = chat.wire(&target)?;
@@ -85,7 +83,7 @@ impl Service {
             let tokens = sizes.iter().map(|size| limits.billed(size.tokens()));
             tokens.fold(0, u64::saturating_add)
         };
-        let (percent, tags) = (Some(self.profile.price_percent), tags(&request.tags));
+        let (percent, tags) = (Some(self.profile.price_percent), Tags::from(&request.tags));
         let (reservation, _) =
             input_only::reserve(&self.caller, &target, &tags, text_bytes, percent, most)?;
         let texts = Some((texts.len(), request.dimensions));
@@ -93,16 +91,20 @@ impl Service {
         Ok(Encoded { endpoint, model, body, betas: None, text_bytes, texts, reservation })
     }
 
-    /// The target of a request, which must be this provider's.
-    fn target(&self, asked: target::Asked<'_>) -> Result<Target, Error> {
-        let crate::call::Caller { endpoints, settings, transport, .. } = &*self.caller;
+    /// The target of a request.
+    ///
+    /// # Errors
+    ///
+    /// If it is another provider's.
+    fn target(&self, asked: Asked<'_>) -> Result<Target, Error> {
+        let Caller { endpoints, settings, transport, .. } = &*self.caller;
         let own = self.endpoint.id();
         // A plain model is one of the batch's provider.
         let asked = match asked {
-            target::Asked::Model(None, Some(model)) if !is_named(model, &self.caller) => {
-                target::Asked::Model(Some(own), Some(model))
+            Asked::Model(None, Some(model)) if !is_named(model, &self.caller) => {
+                Asked::Model(Some(own), Some(model))
             }
-            target::Asked::Model(None, None) => target::Asked::Model(Some(own), None),
+            Asked::Model(None, None) => Asked::Model(Some(own), None),
             asked => asked,
         };
         let target = target::resolve(asked, endpoints, settings, transport)?;
@@ -119,11 +121,7 @@ impl Service {
 }
 
 /// Whether a model's name starts with a provider's.
-fn is_named(model: &str, caller: &crate::call::Caller) -> bool {
+fn is_named(model: &str, caller: &Caller) -> bool {
     let provider = model.trim().split_once('/').map(|(provider, _)| provider);
     provider.is_some_and(|name| crate::provider::id(name, &caller.settings.profiles).is_some())
-}
-
-fn tags(tags: &BTreeMap<String, String>) -> Tags {
-    Tags::from(tags)
 }

@@ -1,7 +1,7 @@
 //! One request about a batch: to upload, create, look up, list or cancel.
 
 use std::cell::Cell;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::Service;
 use crate::call::Caller;
@@ -9,7 +9,7 @@ use crate::call::operation::{Measurable, OngoingAttempt, Operation, Options};
 use crate::call::prepared::Prepared;
 use crate::call::run::{Completed, run};
 use crate::call::target::{Asked, Target};
-use crate::call::url;
+use crate::call::{unpriced, url};
 use crate::config::TimeLimits;
 use crate::error::Error;
 use crate::header::HeaderValue;
@@ -18,7 +18,7 @@ use crate::observed::Ended;
 use crate::tags::Tags;
 use crate::transport::Method;
 use crate::wire::batch::{Interface, Job, JobPage};
-use crate::wire::{self, Delivery, Failure};
+use crate::wire::{Delivery, Failure};
 
 /// Reads the body of a successful response.
 pub(super) type Decode<T> = fn(&'static dyn Interface, body: &[u8]) -> Result<T, Failure>;
@@ -76,7 +76,7 @@ struct Content<T> {
 
 impl Measurable for Job {}
 impl Measurable for JobPage {}
-impl Measurable for String {}
+impl Measurable for () {}
 
 impl Service {
     /// Sends a request and reads the answer.
@@ -171,12 +171,6 @@ fn asked<T>(mut attempt: OngoingAttempt<'_, '_, Content<T>>, (): ()) -> Result<T
     }
     let signature = attempt.sign()?;
     let incoming = attempt.exchange_live(&signature, content.content_type.as_ref())?;
-    let (reply, secrets) = (incoming.reply(), &signature.secrets);
-    let decoded = match (200..300).contains(&reply.status) {
-        true => {
-            wire::head::check(reply).and_then(|()| (content.decode)(content.interface, reply.body))
-        }
-        false => Err(Failure::of(reply)),
-    };
-    decoded.map_err(|failure| wire::error(failure, reply, SystemTime::now(), secrets))
+    let decode = |body: &[u8]| (content.decode)(content.interface, body);
+    unpriced::read(incoming.reply(), &signature.secrets, decode)
 }

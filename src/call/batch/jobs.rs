@@ -98,8 +98,8 @@ impl Caller {
             let path = service.interface.cancel_path(&part.id);
             // Without a body, as in every provider's reference.
             let ask = Ask::post(&path, Payload::json(Vec::new()));
-            match service.ask(ask, |_, _| Ok(String::new())) {
-                Ok(_) => {}
+            match service.ask(ask, |_, _| Ok(())) {
+                Ok(()) => {}
                 // It may have ended meanwhile.
                 Err(error) => {
                     if !service.job(&part.id)?.state.is_final() {

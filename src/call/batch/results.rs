@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::decode::Known;
-use super::submit::spool_failed;
 use super::{BatchOptions, Service};
 use crate::batch::{Batch, BatchOutcome, BatchResult, BatchState, Collected, Seen};
 use crate::call::Caller;
 use crate::error::{Error, ErrorKind};
-use crate::spool::{Piece, Spool};
+use crate::spool::{self, Piece, Spool};
 use crate::wire::Failure;
 use crate::wire::batch::{Job, Line, Outcome};
 
@@ -207,7 +206,7 @@ impl BatchResults {
             }
         };
         let piece = self.spool.push(line.as_bytes());
-        let piece = piece.map_err(|error| spool_failed(error, "written"))?;
+        let piece = piece.map_err(|error| spool::failed(error, "written"))?;
         if place >= self.lines.len() {
             self.lines.resize(place + 1, None);
         }
@@ -224,7 +223,7 @@ impl BatchResults {
             Some(Place { piece, part, .. }) => {
                 let mut line = Vec::with_capacity(piece.len());
                 let read = spool.read(piece, &mut line);
-                read.map_err(|error| spool_failed(error, "read"))?;
+                read.map_err(|error| spool::failed(error, "read"))?;
                 (service.interface.result(&String::from_utf8_lossy(&line)).ok(), part)
             }
             None => (None, item.map_or(0, |item| item.part)),

@@ -1,7 +1,7 @@
 //! Submits a batch: checks every request, then uploads and creates one job after another.
 
 use serde_json::Value;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::{BatchOptions, Service};
 use crate::batch::{Batch, BatchRequest, Item, Part, Settled};
 use crate::call::Caller;
 use crate::call::operation::Measurable;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::header::HeaderValue;
 use crate::path_segment;
 use crate::retry::may_have_been_served;
-use crate::spool::Spool;
+use crate::spool::{self, Spool};
 use crate::wire::Failure;
 use crate::wire::batch::{Interface, Job, JobPage, Multipart, NewJob, Upload};
 
@@ -103,23 +103,19 @@ impl Service {
         self.check_cancelled()?;
         let endpoint = self.endpoint_path(draft.endpoint)?;
         let name = format!("tollgate-{:032x}", fastrand::u128(..));
-        let job = NewJob { endpoint, model: &draft.model, file: "", lines: &[], name: &name };
+        let job = NewJob { endpoint, model: &draft.model, file: "", name: &name };
         let betas = draft.betas();
         if let Some(upload) = self.interface.upload() {
             let file = self.upload(upload, draft, spool)?;
-            let job = NewJob { file: &file, ..job };
-            let make = || Ok(self.interface.create(&job));
-            return self
-                .create(&name, betas, make, |listed, _| listed.mark.as_deref() == Some(&file));
+            let creation = self.interface.create(&NewJob { file: &file, ..job });
+            let body = || creation.body(&mut io::empty(), 0);
+            let is_ours = |listed: &Job, _| listed.mark.as_deref() == Some(&file);
+            return self.create(&name, betas, &creation.path, body, is_ours);
         }
-        let make = || {
-            let mut lines = Vec::with_capacity(draft.bytes);
-            let read = draft.lines(spool).read_to_end(&mut lines);
-            read.map_err(|error| spool_failed(error, "read"))?;
-            Ok(self.interface.create(&NewJob { lines: &lines, ..job }))
-        };
+        let creation = self.interface.create(&job);
+        let body = || creation.body(&mut draft.lines(spool), draft.bytes);
         let count = draft.lines.len() as u64;
-        self.create(&name, betas, make, |listed, is_new| match &listed.mark {
+        self.create(&name, betas, &creation.path, body, |listed, is_new| match &listed.mark {
             Some(mark) => *mark == name,
             // Without names, a new job with as many requests is ours. Its ids are checked when the
             // results are read.
@@ -131,7 +127,7 @@ impl Service {
     fn upload(&self, upload: Upload, draft: &Draft, spool: &mut Spool) -> Result<String, Error> {
         let multipart = Multipart::new(upload.fields, fastrand::u128(..));
         let bytes = multipart.around(&mut draft.lines(spool), draft.bytes);
-        let bytes = bytes.map_err(|error| spool_failed(error, "read"))?;
+        let bytes = bytes.map_err(|error| spool::failed(error, "read"))?;
         let content_type = HeaderValue::new(multipart.content_type());
         let ask = Ask::post(upload.path, Payload { bytes, content_type });
         self.ready(self.ask(ask, uploaded)?)
@@ -155,12 +151,13 @@ impl Service {
     }
 
     /// Creates a job once, however often it has to be asked for. If the answer to a request is lost,
-    /// the list of jobs shows whether the job exists. `make` makes the path and the body.
+    /// the list of jobs shows whether the job exists.
     fn create(
         &self,
         name: &str,
         betas: Option<HeaderValue>,
-        mut make: impl FnMut() -> Result<(String, Vec<u8>), Error>,
+        path: &str,
+        mut body: impl FnMut() -> io::Result<Vec<u8>>,
         is_ours: impl Fn(&Job, bool) -> bool,
     ) -> Result<String, NotSent> {
         // Only a list from before shows which jobs are new.
@@ -171,8 +168,8 @@ impl Service {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (path, body) = make()?;
-            let ask = Ask::post(&path, Payload::json(body));
+            let bytes = body().map_err(|error| spool::failed(error, "read"))?;
+            let ask = Ask::post(path, Payload::json(bytes));
             let ask = Ask { betas: betas.clone(), once: Some(name), ..ask };
             let error = match self.ask(ask, Interface::job) {
                 Ok(job) => return Ok(job.id),
@@ -259,17 +256,4 @@ fn uploaded(_: &'static dyn Interface, body: &[u8]) -> Result<UploadedFile, Fail
     // `FileState` of Azure's SDKs (learn.microsoft.com/javascript/api/@azure/ai-agents/filestate).
     let is_pending = matches!(body["status"].as_str(), Some("pending" | "running"));
     Ok(UploadedFile { id: id.to_owned(), is_pending })
-}
-
-pub(super) fn spool_failed(cause: io::Error, what: &str) -> Error {
-    let folder = std::env::temp_dir();
-    Error::new(
-        ErrorKind::Configuration,
-        format!(
-            "the temporary file in {} cannot be {what}; free some space, or set TMPDIR to another \
-             folder",
-            folder.display()
-        ),
-    )
-    .with_source(cause)
 }

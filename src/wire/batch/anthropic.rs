@@ -7,8 +7,8 @@
 use serde_json::Value;
 
 use super::{
-    IdRule, Interface, Job, JobPage, Line, NewJob, Outcome, Upload, count, failure, parse,
-    parse_line, text,
+    Creation, IdRule, Interface, Job, JobPage, Line, NewJob, Outcome, Upload, count, failure,
+    parse, parse_line, text,
 };
 use crate::batch::{BatchCounts, BatchEndpoint, BatchState};
 use crate::path_segment;
@@ -38,11 +38,8 @@ impl Interface for MessageBatches {
         None
     }
 
-    fn create(&self, job: &NewJob<'_>) -> (String, Vec<u8>) {
-        let mut body = b"{\"requests\":[".to_vec();
-        super::join_lines(&mut body, job.lines);
-        body.extend_from_slice(b"]}");
-        (PATH.to_owned(), body)
+    fn create(&self, _: &NewJob<'_>) -> Creation {
+        Creation { path: PATH.to_owned(), before: b"{\"requests\":[".to_vec(), after: b"]}" }
     }
 
     fn job_path(&self, id: &str) -> String {

@@ -6,8 +6,8 @@
 use serde_json::Value;
 
 use super::{
-    IdRule, Interface, Job, JobPage, Line, NewJob, Outcome, Upload, count, failure, parse,
-    parse_line, refusal, text,
+    Creation, IdRule, Interface, Job, JobPage, Line, NewJob, Outcome, Upload, count, failure,
+    parse, parse_line, refusal, text,
 };
 use crate::batch::{BatchCounts, BatchEndpoint, BatchState};
 use crate::path_segment;
@@ -35,16 +35,14 @@ impl Interface for BatchGenerateContent {
         None
     }
 
-    fn create(&self, job: &NewJob<'_>) -> (String, Vec<u8>) {
+    fn create(&self, job: &NewJob<'_>) -> Creation {
         let name = Value::from(job.name);
-        let start = format!(
+        let before = format!(
             "{{\"batch\":{{\"displayName\":{name},\"inputConfig\":{{\"requests\":{{\"requests\":["
         );
-        let mut body = start.into_bytes();
-        super::join_lines(&mut body, job.lines);
-        body.extend_from_slice(b"]}}}}");
         let model = job.model.strip_prefix("models/").unwrap_or(job.model);
-        (format!("/models/{}:batchGenerateContent", path_segment::encode(model)), body)
+        let path = format!("/models/{}:batchGenerateContent", path_segment::encode(model));
+        Creation { path, before: before.into_bytes(), after: b"]}}}}" }
     }
 
     fn job_path(&self, id: &str) -> String {

@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    IdRule, Interface, Job, JobPage, Line, NewJob, Upload, UploadFields, count, outcome, parse,
-    parse_line, refusal, text,
+    Creation, IdRule, Interface, Job, JobPage, Line, NewJob, Upload, UploadFields, count, outcome,
+    parse, parse_line, refusal, text,
 };
 use crate::batch::{BatchCounts, BatchEndpoint, BatchState};
 use crate::path_segment;
@@ -41,14 +41,14 @@ impl Interface for BatchJobs {
         Some(Upload { path: "/files", fields: UploadFields { purpose: "batch", file_name: None } })
     }
 
-    fn create(&self, job: &NewJob<'_>) -> (String, Vec<u8>) {
+    fn create(&self, job: &NewJob<'_>) -> Creation {
         let body = json!({
             "input_files": [job.file],
             "endpoint": job.endpoint,
             "model": job.model,
             "timeout_hours": 24,
         });
-        ("/batch/jobs".to_owned(), body.to_string().into_bytes())
+        Creation::over_file("/batch/jobs", &body)
     }
 
     fn job_path(&self, id: &str) -> String {

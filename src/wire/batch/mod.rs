@@ -10,6 +10,7 @@ mod multipart;
 mod openai;
 
 use serde_json::Value;
+use std::io::{self, Read};
 
 use super::{Failure, HeaderFields, Reply};
 use crate::batch::{BatchCounts, BatchEndpoint, BatchFormat, BatchState};
@@ -32,8 +33,8 @@ pub(crate) trait Interface: Sync {
     /// Returns how the lines are uploaded; `None` if they are part of the job.
     fn upload(&self) -> Option<Upload>;
 
-    /// Returns the path and the body of the request that creates a job.
-    fn create(&self, job: &NewJob<'_>) -> (String, Vec<u8>);
+    /// Returns the request that creates a job.
+    fn create(&self, job: &NewJob<'_>) -> Creation;
 
     /// Returns the path of a job.
     fn job_path(&self, id: &str) -> String;
@@ -122,12 +123,39 @@ impl IdRule {
 pub(crate) struct NewJob<'a> {
     pub(crate) endpoint: &'static str,
     pub(crate) model: &'a str,
-    /// The id of the uploaded file; empty if the requests are inline.
+    /// The id of the uploaded file; empty if the requests are part of the job.
     pub(crate) file: &'a str,
-    /// The lines, if they are inline; empty otherwise.
-    pub(crate) lines: &'a [u8],
     /// A name that no other job has.
     pub(crate) name: &'a str,
+}
+
+/// The request that creates a job. Requests that are part of it go between the two halves of its
+/// body.
+pub(crate) struct Creation {
+    pub(crate) path: String,
+    before: Vec<u8>,
+    after: &'static [u8],
+}
+
+impl Creation {
+    /// The request for a job over an uploaded file.
+    fn over_file(path: &str, body: &Value) -> Self {
+        Self { path: path.to_owned(), before: body.to_string().into_bytes(), after: b"" }
+    }
+
+    /// The whole body. `lines` are the requests that are part of the job, `length` bytes in all.
+    ///
+    /// # Errors
+    ///
+    /// If the lines cannot be read, or are fewer.
+    pub(crate) fn body(&self, lines: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
+        let mut body = around(&self.before, lines, length, self.after)?;
+        // They become the elements of an array. Inside of them, JSON escapes line feeds.
+        if let [lines @ .., _last] = &mut body[self.before.len()..][..length] {
+            lines.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b',');
+        }
+        Ok(body)
+    }
 }
 
 /// A job of the provider.
@@ -272,16 +300,25 @@ fn outcome(line: &Value) -> Outcome {
     }
 }
 
-/// Appends lines as the elements of a JSON array.
-fn join_lines(out: &mut Vec<u8>, lines: &[u8]) {
-    for (place, line) in
-        lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate()
-    {
-        if place > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(line);
+/// Reads `length` bytes of `content` into one buffer between two other parts.
+///
+/// # Errors
+///
+/// If the content cannot be read, or is shorter.
+fn around(
+    before: &[u8],
+    content: &mut impl Read,
+    length: usize,
+    after: &[u8],
+) -> io::Result<Vec<u8>> {
+    let mut whole = Vec::with_capacity(before.len() + length + after.len());
+    whole.extend_from_slice(before);
+    let read = content.take(length as u64).read_to_end(&mut whole)?;
+    if read != length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
     }
+    whole.extend_from_slice(after);
+    Ok(whole)
 }
 
 /// The response in a result, as the formats of single calls read it.

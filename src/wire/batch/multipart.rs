@@ -56,14 +56,7 @@ impl Multipart {
     ///
     /// If the file cannot be read, or is shorter.
     pub(crate) fn around(&self, file: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
-        let mut body = Vec::with_capacity(self.before.len() + length + self.after.len());
-        body.extend_from_slice(&self.before);
-        let read = file.take(length as u64).read_to_end(&mut body)?;
-        if read != length {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        body.extend_from_slice(&self.after);
-        Ok(body)
+        super::around(&self.before, file, length, &self.after)
     }
 }
 

@@ -9,8 +9,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    IdRule, Interface, Job, JobPage, Line, NewJob, Upload, UploadFields, count, outcome, parse,
-    parse_line, refusal, text,
+    Creation, IdRule, Interface, Job, JobPage, Line, NewJob, Upload, UploadFields, count, outcome,
+    parse, parse_line, refusal, text,
 };
 use crate::batch::{BatchCounts, BatchEndpoint, BatchState};
 use crate::path_segment;
@@ -68,13 +68,13 @@ impl Interface for Batches {
         Some(self.upload)
     }
 
-    fn create(&self, job: &NewJob<'_>) -> (String, Vec<u8>) {
+    fn create(&self, job: &NewJob<'_>) -> Creation {
         let body = json!({
             "input_file_id": job.file,
             "endpoint": job.endpoint,
             "completion_window": "24h",
         });
-        ("/batches".to_owned(), body.to_string().into_bytes())
+        Creation::over_file("/batches", &body)
     }
 
     fn job_path(&self, id: &str) -> String {

@@ -193,6 +193,28 @@ fn a_line_is_one_line_with_the_id_escaped() {
 }
 
 #[test]
+fn requests_become_part_of_a_job_without_a_second_copy() {
+    let lines = b"{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n";
+    let job = NewJob { endpoint: "", model: "models/m", file: "", name: "mine" };
+    for (format, path, requests) in [
+        (BatchFormat::Anthropic, "/v1/messages/batches", "/requests"),
+        (
+            BatchFormat::Gemini,
+            "/models/m:batchGenerateContent",
+            "/batch/inputConfig/requests/requests",
+        ),
+    ] {
+        let creation = interface(format).create(&job);
+        let body = creation.body(&mut &lines[..], lines.len()).unwrap();
+        assert_eq!((&*creation.path, body.capacity()), (path, body.len()), "{format}");
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let numbers = serde_json::json!([{"n": 1}, {"n": 2}, {"n": 3}]);
+        assert_eq!(body.pointer(requests), Some(&numbers), "{format}");
+        assert!(creation.body(&mut &lines[..], lines.len() + 1).is_err(), "{format}");
+    }
+}
+
+#[test]
 fn a_list_has_pages() {
     let openai = interface(BatchFormat::OpenAi);
     let page = openai.jobs(br#"{"data":[{"id":"b1"},{"id":"b2"}],"has_more":true}"#).unwrap();
