@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use crate::answer_source::AnswerSource;
 use crate::cancel::CancelToken;
 use crate::chat::Provider;
 use crate::error::{Attempt, Error, ErrorKind, RateLimit};
@@ -127,9 +128,15 @@ pub struct RawResponse {
     /// The time from the call to the end of the response, including waits and retries.
     pub latency: Duration,
     pub(crate) attempts: Vec<Attempt>,
+    pub(crate) source: AnswerSource,
 }
 
 impl RawResponse {
+    /// Whether the provider answered this call, or a [recording](crate::Replay) did.
+    pub fn source(&self) -> AnswerSource {
+        self.source
+    }
+
     /// The body as text. Invalid UTF-8 is replaced.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)

@@ -6,11 +6,12 @@ use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
 use support::{KEY, builder, loopback};
+use tollgate::embed::EmbedBatch;
 use tollgate::replay::Mode;
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{
-    AnswerSource, Budget, ChatRequest, Client, ClientBuilder, ErrorKind, ModerationRequest, Money,
-    RawRequest, Replay, RetryConfig,
+    AnswerSource, Budget, ChatRequest, Client, ClientBuilder, EmbedRequest, ErrorKind,
+    ModerationRequest, Money, RawRequest, Replay, RetryConfig,
 };
 
 /// An empty folder of its own, removed at the end.
@@ -198,23 +199,42 @@ fn every_operation_is_recorded_and_replayed() {
         let moderation =
             client.moderate(ModerationRequest::from(["a nice day", "pure violence"])).unwrap();
         let embeddings = client.embed(["one", "two"]).unwrap();
-        (
+        let sources = [sent.source(), moderation.source(), embeddings.source()];
+        let answers = (
             client.complete("hi").unwrap().text(),
             client.complete_stream("hi").unwrap().finish().unwrap().text(),
             (embeddings[0].to_vec(), embeddings[1].to_vec(), embeddings.usage),
             client.models("openai").unwrap(),
             moderation.results,
             (sent.body, sent.media_type),
-        )
+        );
+        (answers, sources)
     };
-    let live = run(&recording(&server, &folder));
+    let (live, sources) = run(&recording(&server, &folder));
+    assert_eq!(sources, [AnswerSource::Live; 3]);
     let url = server.base_url("openai");
     drop(server);
     let replay = folder.replay(Mode::Replay);
     let client = keyless(&url).replay(&replay).build().unwrap();
-    assert_eq!(run(&client), live);
+    assert_eq!(run(&client), (live, [AnswerSource::Replayed; 3]));
     assert_eq!(folder.names().len(), 6);
     replay.check().unwrap();
+}
+
+#[test]
+fn a_split_call_is_live_if_the_provider_answered_any_of_its_requests() {
+    let (folder, server) = (Folder::new("split"), loopback());
+    let client = recording(&server, &folder);
+    let embed = |texts: &[&str]| {
+        let request = EmbedRequest::from(texts).batch_size(1);
+        let embeddings = client.embed(request).unwrap();
+        let batches: Vec<_> = embeddings.batches.iter().map(EmbedBatch::source).collect();
+        (embeddings.source(), batches)
+    };
+    let (live, replayed) = (AnswerSource::Live, AnswerSource::Replayed);
+    assert_eq!(embed(&["one"]), (live, vec![live]));
+    assert_eq!(embed(&["one", "two"]), (live, vec![replayed, live]));
+    assert_eq!(embed(&["one", "two"]), (replayed, vec![replayed; 2]));
 }
 
 #[test]

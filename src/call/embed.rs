@@ -9,6 +9,7 @@ use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use super::url;
+use crate::answer_source::AnswerSource;
 use crate::cancel::CancelToken;
 use crate::config::TimeLimits;
 use crate::cost::{Reservation, ReserveAgain};
@@ -265,6 +266,7 @@ fn ask(
                 rate_limit: wire::rate_limit(reply, now),
                 latency: Duration::ZERO,
                 attempts: Vec::new(),
+                source: AnswerSource::Live,
             };
             Ok(Answered { rows, model, batch })
         }

@@ -102,10 +102,11 @@ impl Caller {
     /// Sends one request and waits for its answer.
     fn embed_piece(self: &Arc<Self>, operation: &Embed<'_>) -> Result<Reply, Error> {
         let begun = Instant::now();
-        let (observed, Completed { target, tried, .. }) = run(self, operation, embed::sent, begun)?;
+        let (observed, Completed { target, tried, source, .. }) =
+            run(self, operation, embed::sent, begun)?;
         let mut answered = tried.value;
         let batch = &mut answered.batch;
-        (batch.latency, batch.attempts) = (begun.elapsed(), tried.attempts);
+        (batch.latency, batch.attempts, batch.source) = (begun.elapsed(), tried.attempts, source);
         observed.end(&Ended {
             answer: Some((&answered).into()),
             attempts: &answered.batch.attempts,

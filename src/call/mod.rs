@@ -106,9 +106,10 @@ impl Caller {
     /// Sends a request unchanged and waits for the whole response.
     pub(crate) fn raw(self: &Arc<Self>, request: &RawRequest) -> Result<RawResponse, Error> {
         let begun = Instant::now();
-        let (observed, Completed { tried, .. }) = run(self, &Raw(request), raw::sent, begun)?;
+        let (observed, Completed { tried, source, .. }) =
+            run(self, &Raw(request), raw::sent, begun)?;
         let latency = begun.elapsed();
-        let response = RawResponse { latency, attempts: tried.attempts, ..tried.value };
+        let response = RawResponse { latency, attempts: tried.attempts, source, ..tried.value };
         observed.end(&Ended { attempts: &response.attempts, ..Ended::default() });
         Ok(response)
     }
@@ -168,9 +169,10 @@ impl Caller {
     ) -> Result<Moderation, Error> {
         let begun = Instant::now();
         let operation = Moderate::new(self, request);
-        let (observed, Completed { tried, .. }) = run(self, &operation, moderate::sent, begun)?;
+        let (observed, Completed { tried, source, .. }) =
+            run(self, &operation, moderate::sent, begun)?;
         let latency = begun.elapsed();
-        let moderation = Moderation { latency, attempts: tried.attempts, ..tried.value };
+        let moderation = Moderation { latency, attempts: tried.attempts, source, ..tried.value };
         observed.end(&Ended {
             answer: Some(Answer::from(&moderation)),
             attempts: &moderation.attempts,

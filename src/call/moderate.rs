@@ -9,6 +9,7 @@ use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, Signature};
 use super::target::{self, Asked, Target};
 use super::url;
+use crate::answer_source::AnswerSource;
 use crate::chat::Provider;
 use crate::config::TimeLimits;
 use crate::cost::{Reservation, ReserveAgain};
@@ -200,6 +201,7 @@ fn ask(
                 latency: Duration::ZERO,
                 attempts: Vec::new(),
                 raw: into_text(incoming.body),
+                source: AnswerSource::Live,
             })
         }
         Err(failure) => Err(wire::error(failure, reply, now, secrets)),

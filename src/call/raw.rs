@@ -8,6 +8,7 @@ use super::prepared::Prepared;
 use super::room::Room;
 use super::target::{Asked, Target};
 use super::url::below;
+use crate::answer_source::AnswerSource;
 use crate::config::TimeLimits;
 use crate::error::{Error, ErrorKind, RateLimit};
 use crate::metrics;
@@ -113,6 +114,7 @@ pub(super) fn sent(
             rate_limit: wire::rate_limit(reply, now),
             latency: Duration::ZERO,
             attempts: Vec::new(),
+            source: AnswerSource::Live,
             body: incoming.body,
         }),
         Err(failure) => Err(wire::error(failure, reply, now, secrets)),

@@ -7,6 +7,7 @@ use std::ops::Index;
 use std::time::Duration;
 
 use super::rows;
+use crate::answer_source::AnswerSource;
 use crate::chat::Provider;
 use crate::cost::Cost;
 use crate::error::{Attempt, RateLimit};
@@ -65,6 +66,16 @@ pub struct EmbedBatch {
     /// The attempts in order; the last one got the answer.
     #[serde(default)]
     pub attempts: Vec<Attempt>,
+    #[serde(default, skip_serializing_if = "AnswerSource::is_live")]
+    pub(crate) source: AnswerSource,
+}
+
+impl EmbedBatch {
+    /// Whether the provider answered this request, or a [recording](crate::Replay) did. The
+    /// [`cost`](Self::cost) of a replayed answer is what it would have cost.
+    pub fn source(&self) -> AnswerSource {
+        self.source
+    }
 }
 
 /// The rows of [`Embeddings`], from [`Embeddings::rows`].
@@ -96,6 +107,15 @@ impl DoubleEndedIterator for Rows<'_> {
 impl ExactSizeIterator for Rows<'_> {}
 
 impl Embeddings {
+    /// Whether the provider answered this call, or [recordings](crate::Replay) did. A call that was
+    /// split is live if the provider answered any of its requests; [`EmbedBatch::source`] says which.
+    /// The [`cost`](Self::cost) of a replayed answer is what it would have cost.
+    pub fn source(&self) -> AnswerSource {
+        let sources = || self.batches.iter().map(EmbedBatch::source);
+        let live = sources().find(|source| source.is_live());
+        live.or_else(|| sources().next()).unwrap_or_default()
+    }
+
     /// Returns how many vectors there are: one for each text.
     pub fn len(&self) -> usize {
         self.rows.len()

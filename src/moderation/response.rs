@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
 
+use crate::answer_source::AnswerSource;
 use crate::chat::Provider;
 use crate::cost::Cost;
 use crate::error::{Attempt, RateLimit};
@@ -48,6 +49,8 @@ pub struct Moderation {
     pub attempts: Vec<Attempt>,
     /// The response body, unchanged.
     pub(crate) raw: String,
+    #[serde(default, skip_serializing_if = "AnswerSource::is_live")]
+    pub(crate) source: AnswerSource,
 }
 
 /// The verdict on one input.
@@ -78,6 +81,12 @@ pub struct ModerationCategory {
 }
 
 impl Moderation {
+    /// Whether the provider answered this call, or a [recording](crate::Replay) did. The
+    /// [`cost`](Self::cost) of a replayed answer is what it would have cost.
+    pub fn source(&self) -> AnswerSource {
+        self.source
+    }
+
     /// Returns true if any input is flagged.
     pub fn any_flagged(&self) -> bool {
         self.results.iter().any(|result| result.flagged)

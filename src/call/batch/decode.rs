@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::Service;
+use crate::answer_source::AnswerSource;
 use crate::batch::{Batch, BatchEndpoint, BatchFormat, BatchOutcome, Item, Part};
 use crate::call::chat::{self, into_text};
 use crate::call::embed;
@@ -168,6 +169,7 @@ impl Service {
             rate_limit: <_>::default(),
             latency: Duration::ZERO,
             attempts: Vec::new(),
+            source: AnswerSource::Live,
         };
         let embeddings = Embeddings {
             rows,
