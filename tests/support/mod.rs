@@ -7,6 +7,7 @@ pub(crate) mod costs;
 #[cfg(unix)]
 pub(crate) mod front;
 pub(crate) mod listener;
+pub(crate) mod members;
 pub(crate) mod observer;
 pub(crate) mod peer;
 pub(crate) mod recordings;
