@@ -4,46 +4,15 @@ mod support;
 
 use serde_json::json;
 use std::fs;
-use std::path::PathBuf;
+use support::folder::Folder;
 use support::{KEY, builder, loopback};
 use tollgate::embed::EmbedBatch;
 use tollgate::replay::Mode;
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{
     AnswerSource, Budget, ChatRequest, Client, ClientBuilder, EmbedRequest, ErrorKind,
-    ModerationRequest, Money, RawRequest, Replay, RetryConfig,
+    ModerationRequest, Money, RawRequest, RetryConfig,
 };
-
-/// An empty folder of its own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path =
-            std::env::temp_dir().join(format!("tollgate-replay-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        Self(path)
-    }
-
-    fn replay(&self, mode: Mode) -> Replay {
-        Replay::dir(&self.0).mode(mode)
-    }
-
-    /// The names of all files in it.
-    fn names(&self) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(&self.0) else { return Vec::new() };
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn recording(server: &Loopback, folder: &Folder) -> Client {
     builder(server, "openai").replay(folder.replay(Mode::Record)).build().unwrap()

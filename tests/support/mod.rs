@@ -4,6 +4,7 @@
 pub(crate) mod batches;
 pub(crate) mod cascades;
 pub(crate) mod costs;
+pub(crate) mod folder;
 #[cfg(unix)]
 pub(crate) mod front;
 pub(crate) mod listener;

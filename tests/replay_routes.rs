@@ -1,0 +1,150 @@
+//! Routes and cascades whose answers are replayed.
+
+mod support;
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+use support::cascades::{cascade, priced};
+use support::folder::Folder;
+use support::quick_retries;
+use support::routes::{MODELS, Servers, names};
+use tollgate::replay::Mode;
+use tollgate::route::{Hedge, Route};
+use tollgate::testing::Reply;
+use tollgate::{AnswerSource, Client, ErrorKind, ProviderConfig, Replay};
+
+/// A client with the same route, without a key, for servers that are gone.
+fn offline(urls: &[String], route: Route, replay: &Replay) -> Client {
+    let mut builder = Client::builder().model("all").retry(quick_retries(2)).route(route);
+    for ((provider, _), url) in MODELS.into_iter().zip(urls) {
+        builder = builder.add_provider(ProviderConfig::new(provider).base_url(url));
+    }
+    builder.replay(replay).build().unwrap()
+}
+
+/// The addresses of servers that are then gone.
+fn stopped(servers: Servers) -> Vec<String> {
+    let urls =
+        servers.0.iter().zip(MODELS).map(|(server, (provider, _))| server.base_url(provider));
+    urls.collect()
+}
+
+#[test]
+fn a_failover_is_replayed_as_the_answer_of_the_target_that_answered() {
+    let folder = Folder::new("failover");
+    let servers = Servers::start();
+    servers.0[0].default_reply(Reply::status(503));
+    let client =
+        servers.builder(|route| route).replay(folder.replay(Mode::Record)).build().unwrap();
+    let live = client.chat("hi").unwrap();
+    let mut stream = client.stream("hi").unwrap();
+    let streamed = stream.finish().unwrap();
+    assert_eq!((live.provider.as_str(), live.source()), ("anthropic", AnswerSource::Live));
+    // The failures of the first target may not happen again.
+    assert!(
+        folder.names().iter().all(|name| name.starts_with("anthropic-")),
+        "{:?}",
+        folder.names()
+    );
+    assert_eq!(folder.names().len(), 2);
+    // Another call finds them although the first target works again.
+    servers.0[0].default_reply(Reply::text("back"));
+    let counts = servers.counts();
+    assert_eq!(client.chat("hi").unwrap().text(), "from anthropic");
+    assert_eq!(servers.counts(), counts);
+
+    let urls = stopped(servers);
+    let replay = folder.replay(Mode::Replay);
+    let client = offline(&urls, Route::new("all").targets(names()), &replay);
+    let replayed = client.chat("hi").unwrap();
+    assert_eq!((replayed.source(), replayed.text()), (AnswerSource::Replayed, live.text()));
+    assert_eq!((&replayed.provider, &replayed.model), (&live.provider, &live.model));
+    assert_eq!(replayed.attempts().len(), 1);
+    let mut stream = client.stream("hi").unwrap();
+    assert_eq!(stream.finish().unwrap().text(), streamed.text());
+    let error = client.chat("something else").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotRecorded);
+    assert!(error.to_string().contains("openai-completions-gpt-4o-mini-"), "{error}");
+    replay.check().unwrap();
+}
+
+#[test]
+fn a_call_that_every_target_refused_is_replayed_as_its_failure() {
+    let folder = Folder::new("refused");
+    let servers = Servers::start();
+    for server in &servers.0 {
+        server.default_reply(Reply::error(400, "invalid_value", "no target can do that"));
+    }
+    let client =
+        servers.builder(|route| route).replay(folder.replay(Mode::Record)).build().unwrap();
+    let live = client.chat("hi").unwrap_err();
+    let urls = stopped(servers);
+    let replay = folder.replay(Mode::Replay);
+    let client = offline(&urls, Route::new("all").targets(names()), &replay);
+    let replayed = client.chat("hi").unwrap_err();
+    assert_eq!((replayed.kind(), replayed.status()), (live.kind(), live.status()));
+    replay.check().unwrap();
+}
+
+#[test]
+fn a_cascade_is_replayed_as_the_answer_that_it_accepted() {
+    let folder = Folder::new("cascade");
+    let servers = Servers::start();
+    servers.0[0].default_reply(Reply::refusal("no").usage(100, 10));
+    let client = priced(&servers, cascade()).replay(folder.replay(Mode::Record)).build().unwrap();
+    let live = client.chat("hi").unwrap();
+    assert_eq!((live.text().as_str(), servers.counts()), ("from anthropic", [1, 1, 0]));
+    // The refusal is recorded too.
+    assert_eq!(folder.names().len(), 2);
+    let again = client.chat("hi").unwrap();
+    assert_eq!((again.text(), again.source()), (live.text(), AnswerSource::Replayed));
+    assert_eq!(servers.counts(), [1, 1, 0]);
+    let urls = stopped(servers);
+    let replay = folder.replay(Mode::Replay);
+    let client = offline(&urls, cascade(), &replay);
+    assert_eq!(client.chat("hi").unwrap().text(), live.text());
+    // The refusal counts as used.
+    replay.check().unwrap();
+}
+
+#[test]
+fn a_hedged_call_records_and_replays_the_answer_that_came_first() {
+    let folder = Folder::new("hedge");
+    let servers = Servers::start();
+    // The second target answers once the first has the request, which it never answers.
+    let arrived = Arc::new((Mutex::new(false), Condvar::new()));
+    let seen = Arc::clone(&arrived);
+    servers.0[0].respond(move |_| {
+        *seen.0.lock().unwrap() = true;
+        seen.1.notify_all();
+        Some(Reply::hang())
+    });
+    servers.0[1].respond(move |_| {
+        drop(arrived.1.wait_while(arrived.0.lock().unwrap(), |arrived| !*arrived).unwrap());
+        None
+    });
+    let hedge = Hedge::after(Duration::from_millis(2));
+    let client = servers
+        .builder(|route| route.hedge(hedge))
+        .timeout(Duration::from_secs(120))
+        .replay(folder.replay(Mode::Record))
+        .build()
+        .unwrap();
+    let live = client.chat("hi").unwrap();
+    let mut stream = client.stream("hi").unwrap();
+    assert_eq!(stream.finish().unwrap().text(), "from anthropic");
+    assert_eq!((live.text().as_str(), live.attempts().len()), ("from anthropic", 2));
+    drop(client);
+    // The cancelled attempts left nothing.
+    let names_of = folder.names();
+    assert!(names_of.iter().all(|name| name.starts_with("anthropic-")), "{names_of:?}");
+    assert_eq!(names_of.len(), 2);
+    let urls = stopped(servers);
+    let replay = folder.replay(Mode::Replay);
+    let client = offline(&urls, Route::new("all").targets(names()).hedge(hedge), &replay);
+    let replayed = client.chat("hi").unwrap();
+    assert_eq!((replayed.text(), replayed.attempts().len()), (live.text(), 1));
+    let mut stream = client.stream("hi").unwrap();
+    assert_eq!(stream.finish().unwrap().text(), "from anthropic");
+    replay.check().unwrap();
+}
