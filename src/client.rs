@@ -20,6 +20,7 @@ use crate::config::{Checked, ClientBuilder, Environment, cleaned, shown_url};
 use crate::deadline::Deadline;
 use crate::embed::{EmbedRequest, Embeddings};
 use crate::error::{Error, ErrorKind};
+use crate::memo::Memo;
 use crate::metrics::Recorder;
 use crate::models::{ModelInfo, ModelsRequest};
 use crate::moderation::{Moderation, ModerationRequest};
@@ -450,6 +451,7 @@ impl ClientBuilder {
                 endpoints,
                 lists,
                 routes,
+                warned: Memo::default(),
                 bucket,
                 limiter,
                 observed,

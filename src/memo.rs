@@ -39,19 +39,22 @@ impl<const N: usize, T: Clone> Memo<N, T> {
         Some(entries[place].outcome.clone())
     }
 
-    /// Keeps an outcome. If there are too many, it forgets all others first.
-    pub(crate) fn insert(&self, names: [&str; N], outcome: T) {
+    /// Keeps an outcome, unless there is one for these names. If there are too many, it forgets all
+    /// others first. Returns whether the names were new.
+    pub(crate) fn insert(&self, names: [&str; N], outcome: T) -> bool {
         if names.iter().any(|name| name.len() > NAME) {
-            return;
+            return true;
         }
         let mut entries = self.entries.write();
         if entries.len() >= KEPT {
             entries.clear();
         }
         // Another thread may have looked up the same names.
-        if let Err(place) = find(&entries, names) {
+        let place = find(&entries, names);
+        if let Err(place) = place {
             entries.insert(place, Entry { names: names.map(Box::from), outcome });
         }
+        place.is_err()
     }
 
     #[cfg(test)]

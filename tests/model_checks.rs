@@ -214,6 +214,24 @@ fn a_deprecated_model_warns_once_for_each_client_and_model() {
 }
 
 #[test]
+fn a_deprecated_model_of_several_routes_warns_once() {
+    let server = loopback();
+    let seen = Arc::new(Deprecations::default());
+    let old = Capabilities::default().status(ModelStatus::Deprecated);
+    let client = builder(&server, "openai")
+        .catalogue(Catalogue::builtin().set(Model::new("openai", "old").capabilities(old)))
+        .route(Route::new("one").target("openai/old"))
+        .route(Route::new("other").target("openai/old"))
+        .shared_observer(seen.clone())
+        .build()
+        .unwrap();
+    for model in ["one", "other", "old"] {
+        client.chat(ChatRequest::from("hi").model(model)).unwrap();
+    }
+    assert_eq!(*seen.0.lock().unwrap(), ["openai/old for nothing"]);
+}
+
+#[test]
 fn a_route_skips_by_the_same_rules() {
     let (first, second) = (loopback(), loopback());
     let build = |check: Option<bool>| {

@@ -115,9 +115,12 @@ pub(super) fn check<O: Operation>(
 }
 
 /// Tells the observers that a model is deprecated, once for each client and model.
-pub(super) fn warn(target: &Target, observed: &ObservedCall) {
+pub(super) fn warn(caller: &Caller, target: &Target, observed: &ObservedCall) {
     if let Some(model) = target.known.newly_deprecated() {
-        observed.model_deprecated(model);
+        // Several routes may name the model, each with what it knows of it.
+        if caller.warned.insert([target.endpoint.id().as_str(), &target.model], ()) {
+            observed.model_deprecated(model);
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Known {
     pub(super) model: Option<Model>,
     /// Whether anything is certain that could refuse a call.
     pub(super) is_checked: bool,
-    /// True until the client has reported that it is deprecated; false if it is not.
+    /// True until a call has found that it is deprecated; false if it is not.
     warns: AtomicBool,
 }
 
@@ -90,7 +90,7 @@ impl Known {
         }
     }
 
-    /// Its entry in the catalogue if it is deprecated, once.
+    /// Its entry in the catalogue if it is deprecated, for the first call that asks.
     pub(super) fn newly_deprecated(&self) -> Option<&Model> {
         let warns = self.warns.load(Ordering::Relaxed) && self.warns.swap(false, Ordering::Relaxed);
         self.model.as_ref().filter(|_| warns)

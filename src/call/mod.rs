@@ -39,6 +39,7 @@ use std::time::Instant;
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
+use crate::memo::Memo;
 use crate::models::{ModelInfo, ModelsRequest};
 use crate::moderation::{Moderation, ModerationRequest};
 use crate::observed::{Answer, Ended, ObservedCalls};
@@ -71,6 +72,8 @@ pub(crate) struct Caller {
     pub(crate) routes: Routes,
     /// The catalogue with the lists of providers that were read.
     pub(crate) lists: Lists,
+    /// The deprecated models that observers were told of, by provider and name.
+    pub(crate) warned: Memo<2, ()>,
     /// The retry budget of all calls together.
     pub(crate) bucket: Bucket,
     /// The limits on requests, tokens and calls in flight; `None` if there are none.

@@ -38,7 +38,7 @@ fn attempts<O: Operation, T: Measurable>(
     let limits = call.limits(&target.endpoint.settings.timeouts)?;
     // Everything that can be refused is refused here.
     fitness::check(caller, operation, &target)?;
-    fitness::warn(&target, observed);
+    fitness::warn(caller, &target, observed);
     let (prepared, reserved) = operation.prepare(caller, target, observed.tags())?;
     limits.check()?;
     let (tags, amount) = (&call.options.tags, operation.amount(&prepared));

@@ -308,7 +308,7 @@ where
         let endpoint = &prepared.target.endpoint;
         let at = self.walk.current();
         self.observed.moved_to(&endpoint.server, &prepared.target.model, at);
-        fitness::warn(&prepared.target, self.observed);
+        fitness::warn(self.caller, &prepared.target, self.observed);
         self.observed.attempt_begun(retries);
         let other = (endpoint.has_own_timeouts || self.answers > 0).then(|| {
             let limits = self.limits.of_attempt_at(self.options, &endpoint.settings.timeouts);

@@ -129,7 +129,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
     {
         let target = leg.prepared.target.clone();
         self.observed.moved_to(&target.endpoint.server, &target.model, at);
-        fitness::warn(&target, self.observed);
+        fitness::warn(self.caller, &target, self.observed);
         let cancel = CancelToken::child_of(self.limits.bounds.cancel.as_ref());
         let limits = self.limits.of_attempt_at(self.options, &target.endpoint.settings.timeouts);
         let work = Work {
