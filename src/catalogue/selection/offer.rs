@@ -130,17 +130,16 @@ impl Offer {
         if status == Some(ModelStatus::Retired) {
             return Err(Lack::Retired(retired));
         }
-        let parallel = (needs.parallel_tools, can.parallel_tools, "several tool calls at once");
-        let abilities =
-            needs.abilities(can).map(|ability| (ability.needed, ability.can, ability.what));
-        for (needed, can, what) in abilities.into_iter().chain([parallel]) {
-            match can {
-                _ if !needed => {}
-                Some(true) => {}
-                Some(false) => return Err(Lack::Cannot(what)),
-                None => return Err(Lack::Unknown(what)),
-            }
+        let require = |needed: bool, can: Option<bool>, what: &'static str| match can {
+            _ if !needed => Ok(()),
+            Some(true) => Ok(()),
+            Some(false) => Err(Lack::Cannot(what)),
+            None => Err(Lack::Unknown(what)),
+        };
+        for ability in needs.abilities(can) {
+            require(ability.needed, ability.can, ability.what)?;
         }
+        require(needs.parallel_tools, can.parallel_tools, "several tool calls at once")?;
         let has_effort = |effort| model.efforts.is_empty() || model.efforts.contains(&effort);
         if needs.reasoning && !needs.effort.is_none_or(has_effort) {
             return Err(Lack::Cannot("the reasoning effort"));
