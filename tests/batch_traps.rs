@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::batches::{PROVIDERS, client, expected, outcomes, requests, server};
+use support::batches::{GEMINI_BY_FILE, PROVIDERS, client, expected, outcomes, requests, server};
 use tollgate::testing::{BatchScript, Loopback, Reply};
 use tollgate::{BatchOutcome, Batches, ErrorKind};
 
@@ -49,12 +49,15 @@ fn a_lost_creation_is_sent_again() {
 
 #[test]
 fn a_job_waits_for_its_file_to_be_checked() {
-    let server = server();
-    server.batches(BatchScript::new().pending_files(3));
-    let client = client(&server, "azure", "gpt-4o-mini");
-    let batches = client.batches("azure");
-    let batch = batches.submit(requests(2)).unwrap();
-    assert_eq!(outcomes(&batches, &batch).len(), 2);
+    for (provider, model) in [("azure", "gpt-4o-mini"), (GEMINI_BY_FILE, "gemini-2.5-flash")] {
+        let server = server();
+        server.batches(BatchScript::new().pending_files(3));
+        let client = client(&server, provider, model);
+        let batches = client.batches(provider);
+        let batch = batches.submit(requests(2)).unwrap();
+        batches.wait(&batch).unwrap();
+        assert_eq!(outcomes(&batches, &batch), expected(2, |_| None), "{provider}");
+    }
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn finished(server: &Loopback, provider: &str, script: BatchScript) -> (Batches,
 
 #[test]
 fn a_file_of_results_that_breaks_off_is_read_again() {
-    for provider in ["openai", "together", "mistral", "anthropic"] {
+    for provider in ["openai", "together", "mistral", "anthropic", GEMINI_BY_FILE] {
         let failing = |number| (number == 5).then_some("InvalidRequest");
         let script = BatchScript::new().fail("id-5", 400, "");
         for script in [script.clone().cut_results(2, 3_000), script.halve_results(1)] {
@@ -121,7 +124,7 @@ fn a_file_of_results_that_breaks_off_is_read_again() {
 
 #[test]
 fn missing_repeated_and_foreign_results_are_noticed() {
-    for provider in ["openai", "mistral", "anthropic", "gemini"] {
+    for provider in ["openai", "mistral", "anthropic", "gemini", GEMINI_BY_FILE] {
         let server = server();
         let script = BatchScript::new()
             .omit("id-7")

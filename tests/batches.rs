@@ -3,7 +3,9 @@
 mod support;
 
 use std::time::Duration;
-use support::batches::{PROVIDERS, builder, client, expected, outcomes, requests, server};
+use support::batches::{
+    GEMINI_BY_FILE, PROVIDERS, builder, client, expected, outcomes, requests, server,
+};
 use tollgate::replay::Mode;
 use tollgate::testing::{BatchScript, Reply};
 use tollgate::{
@@ -110,7 +112,7 @@ fn failed_expired_and_cancelled_requests_keep_their_place_and_their_class() {
 
 #[test]
 fn a_refused_batch_fails_all_its_requests_with_the_providers_reason() {
-    for provider in ["openai", "mistral", "gemini"] {
+    for provider in ["openai", "mistral", "gemini", GEMINI_BY_FILE] {
         let model = PROVIDERS.iter().find(|(name, _)| *name == provider).unwrap().1;
         let server = server();
         server.batches(BatchScript::new().refuse("token_limit_exceeded", "Enqueued too much."));
@@ -217,12 +219,13 @@ fn what_cannot_be_sent_is_refused_before_anything_is_sent() {
         (batches.submit([(long, hi())]), "has 10000 bytes"),
         (batches.submit([("a", hi()), ("b", hi()), ("a", hi())]), "twice"),
         (batches.submit([("a", hi()), ("b", other())]), "the request \"b\""),
-        (client.batches("deepseek").submit([("a", hi())]), "no batches are known"),
+        (client.batches("deepseek").submit([("a", hi())]), "no batches are known for deepseek"),
+        (client.batches("bedrock").submit([("a", hi())]), "S3 buckets"),
+        (client.batches("vertex").submit([("a", hi())]), "Client::batches(\"gemini\")"),
     ] {
         let error = refused.unwrap_err();
-        let is_early = matches!(error.kind(), ErrorKind::InvalidRequest | ErrorKind::Configuration);
-        assert!(is_early, "{error}");
-        assert!(error.to_string().contains(word) || word.contains("no batches"), "{error}");
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+        assert!(error.to_string().contains(word), "{error}");
     }
     assert_eq!(server.request_count(), 0);
 }

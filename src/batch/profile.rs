@@ -10,7 +10,8 @@ use std::fmt;
 pub enum BatchFormat {
     /// Anthropic's: the requests go into `POST /v1/messages/batches`.
     Anthropic,
-    /// Gemini's: the requests go into `POST /models/{model}:batchGenerateContent`.
+    /// Gemini's: the requests go into `POST /models/{model}:batchGenerateContent`, or into a file if
+    /// they are many.
     Gemini,
     /// Mistral's: a file of requests, and `POST /batch/jobs`.
     Mistral,
@@ -63,10 +64,28 @@ pub struct BatchProfile {
     /// Whether it takes embeddings. Default: `false`.
     #[serde(default)]
     pub embeddings: bool,
+    /// The most requests that go into the job itself, in a format that also takes a file: Gemini's.
+    /// Default: 1,000.
+    #[serde(default = "inline_requests")]
+    pub inline_requests: u32,
+    /// The most bytes of such a job. Default: 20,000,000.
+    #[serde(default = "inline_bytes")]
+    pub inline_bytes: u64,
 }
 
 fn half() -> u8 {
     50
+}
+
+/// The results of such a job come in one response, twice: in `response` and in `metadata.output`. Those
+/// of 1,000 requests fit into a response of 16 MiB if each answer has up to 8 KiB.
+const fn inline_requests() -> u32 {
+    1_000
+}
+
+/// "keep the total request size under 20MB" (ai.google.dev/gemini-api/docs/batch-api).
+const fn inline_bytes() -> u64 {
+    20_000_000
 }
 
 impl BatchProfile {
@@ -79,6 +98,8 @@ impl BatchProfile {
             price_percent: 50,
             responses: false,
             embeddings: false,
+            inline_requests: inline_requests(),
+            inline_bytes: inline_bytes(),
         }
     }
 
@@ -93,6 +114,15 @@ impl BatchProfile {
     #[must_use]
     pub const fn embeddings(mut self) -> Self {
         self.embeddings = true;
+        self
+    }
+
+    /// Sets the most requests and the most bytes that go into the job itself. Larger jobs go through a
+    /// file. Only Gemini's format has both ways. Default: 1,000 requests and 20,000,000 bytes.
+    #[must_use]
+    pub const fn inline(mut self, requests: u32, bytes: u64) -> Self {
+        self.inline_requests = requests;
+        self.inline_bytes = bytes;
         self
     }
 

@@ -77,6 +77,14 @@ pub(super) struct Signature {
     pub(super) secrets: Arc<Secrets>,
 }
 
+impl Signature {
+    /// Adds headers of the request itself.
+    pub(super) fn with_headers(mut self, headers: &[(String, HeaderValue)]) -> Self {
+        self.headers.extend_from_slice(headers);
+        self
+    }
+}
+
 impl<C> retry::Target for Arc<Prepared<C>> {
     fn provider(&self) -> &str {
         (**self).provider()

@@ -92,6 +92,32 @@ pub(super) fn below(base: &Url, path: &str) -> Result<Url, Error> {
     base.with_target(&format!("{above}/{path}{query}")).map_err(|_| refused())
 }
 
+/// A path below a service of Google's that is beside the base URL: `/upload/v1beta/files` for the service
+/// `upload`, the path `/files` and a base URL that ends with `/v1beta`.
+///
+/// # Errors
+///
+/// As for [`at`].
+pub(super) fn beside(base: &Url, service: &str, path: &str) -> Result<Url, Error> {
+    let above = base.path().trim_end_matches('/');
+    let (prefix, version) = above.rsplit_once('/').unwrap_or(("", above));
+    let version = if version.is_empty() { "" } else { &above[prefix.len()..] };
+    named(base, &format!("{prefix}/{service}{version}{path}"))
+}
+
+/// A path and query at the base URL's host. The base URL's own query is kept.
+///
+/// # Errors
+///
+/// [`Protocol`](ErrorKind::Protocol) if it is not a path.
+pub(super) fn named(base: &Url, target: &str) -> Result<Url, Error> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    base.with_target(&format!("{path}{}", queries(base, query))).map_err(|cause| {
+        Error::new(ErrorKind::Protocol, "the provider named an address that is not a valid URL")
+            .with_source(cause)
+    })
+}
+
 /// The query of the base URL joined with another one, with its question mark if not empty.
 fn queries(base: &Url, other: &str) -> String {
     match (base.query().unwrap_or_default(), other) {
@@ -151,6 +177,27 @@ mod tests {
             let uri =
                 endpoint(&base.parse().unwrap(), Wire::OpenAiChat, model, Delivery::Whole).unwrap();
             assert_eq!(uri, expected);
+        }
+    }
+
+    #[test]
+    fn a_service_is_beside_the_base_url_and_a_named_path_at_its_host() {
+        for (base, expected) in [
+            ("https://a.b/v1beta", "https://a.b/upload/v1beta/files"),
+            ("https://a.b/proxy/v1beta/", "https://a.b/proxy/upload/v1beta/files"),
+            ("http://a.b:8080", "http://a.b:8080/upload/files"),
+            ("https://a.b/v1beta?key=1", "https://a.b/upload/v1beta/files?key=1"),
+        ] {
+            assert_eq!(beside(&base.parse().unwrap(), "upload", "/files").unwrap(), expected);
+        }
+        let base = "https://a.b/v1beta?key=1".parse().unwrap();
+        assert_eq!(named(&base, "/u/f?id=2").unwrap(), "https://a.b/u/f?key=1&id=2");
+        for target in ["", "https://evil.example/", "@evil.example/", "/a b"] {
+            let named = named(&base, target);
+            assert!(
+                named.is_err() || named.unwrap().as_str().starts_with("https://a.b"),
+                "{target}"
+            );
         }
     }
 

@@ -1,13 +1,15 @@
 //! What the tests of batches share.
 
 use std::time::Duration;
+use tollgate::embed::EmbeddingFormat;
+use tollgate::provider::{Auth, BatchFormat, BatchProfile, Format, Profile};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{
     Batch, BatchOutcome, Batches, CancelToken, ChatRequest, Client, ClientBuilder, Sleeper,
 };
 
 /// A provider for each interface, and those that share OpenAI's.
-pub(crate) const PROVIDERS: [(&str, &str); 7] = [
+pub(crate) const PROVIDERS: [(&str, &str); 8] = [
     ("openai", "gpt-4o-mini"),
     ("azure", "gpt-4o-mini"),
     ("groq", "llama-3.3-70b-versatile"),
@@ -15,7 +17,11 @@ pub(crate) const PROVIDERS: [(&str, &str); 7] = [
     ("mistral", "mistral-small-latest"),
     ("anthropic", "claude-haiku-4-5"),
     ("gemini", "gemini-2.5-flash"),
+    (GEMINI_BY_FILE, "gemini-2.5-flash"),
 ];
+
+/// Gemini, with a file for every batch, however small.
+pub(crate) const GEMINI_BY_FILE: &str = "gemini-by-file";
 
 /// Returns at once: no order depends on waits.
 pub(crate) struct NoSleep;
@@ -25,12 +31,16 @@ impl Sleeper for NoSleep {
 }
 
 pub(crate) fn builder(server: &Loopback, provider: &str, model: &str) -> ClientBuilder {
-    Client::builder()
-        .provider(provider)
-        .model(model)
-        .api_key("sk-loopback-test-key")
-        .base_url(server.base_url(provider))
-        .sleeper(NoSleep)
+    let builder = Client::builder().api_key("sk-loopback-test-key").model(model).sleeper(NoSleep);
+    if provider == GEMINI_BY_FILE {
+        let batches = BatchProfile::new(BatchFormat::Gemini, 1_000, 1_000_000);
+        let profile = Profile::new(provider, Format::Gemini, server.base_url("gemini"))
+            .auth(Auth::header("x-goog-api-key"))
+            .embeddings(EmbeddingFormat::Gemini)
+            .batches(batches.embeddings().inline(0, 0));
+        return builder.profile(profile).provider(provider);
+    }
+    builder.provider(provider).base_url(server.base_url(provider))
 }
 
 pub(crate) fn client(server: &Loopback, provider: &str, model: &str) -> Client {

@@ -10,6 +10,7 @@ use crate::cost::Reservation;
 use crate::error::Error;
 use crate::header::HeaderValue;
 use crate::spool::{self, Piece, Spool};
+use crate::wire::batch::Interface;
 
 /// A request that was checked, with the place of its line.
 pub(super) struct Checked {
@@ -147,9 +148,28 @@ impl Draft {
         (!self.betas.is_empty()).then(|| HeaderValue::new(self.betas.join(",")))?
     }
 
-    /// Its lines, one after another.
-    pub(super) fn lines<'a>(&'a self, spool: &'a mut Spool) -> Lines<'a> {
-        Lines { spool, pieces: self.lines.iter(), buffer: Vec::new(), at: 0 }
+    /// The bytes of its file, without the first `skipped`.
+    pub(super) fn file<'a>(&'a self, spool: &'a mut Spool, mut skipped: usize) -> Lines<'a> {
+        let mut pieces = self.lines.iter();
+        while let Some(piece) = pieces.as_slice().first().filter(|piece| piece.len() <= skipped) {
+            skipped -= piece.len();
+            pieces.next();
+        }
+        Lines { spool, pieces, buffer: Vec::new(), at: 0, skipped, inside: None }
+    }
+
+    /// Its requests as they go into a job, one after another.
+    pub(super) fn inlined<'a>(
+        &'a self,
+        interface: &'static dyn Interface,
+        spool: &'a mut Spool,
+    ) -> Lines<'a> {
+        Lines { inside: Some(interface), ..self.file(spool, 0) }
+    }
+
+    /// How many bytes its requests have inside a job.
+    pub(super) fn inlined_bytes(&self, interface: &'static dyn Interface) -> usize {
+        self.bytes + self.lines.len() * interface.inline_growth()
     }
 }
 
@@ -159,6 +179,10 @@ pub(super) struct Lines<'a> {
     pieces: std::slice::Iter<'a, Piece>,
     buffer: Vec<u8>,
     at: usize,
+    /// How many bytes of the next line to leave out.
+    skipped: usize,
+    /// Set if the lines go into a job of this interface.
+    inside: Option<&'static dyn Interface>,
 }
 
 impl Read for Lines<'_> {
@@ -166,8 +190,11 @@ impl Read for Lines<'_> {
         while self.at == self.buffer.len() {
             let Some(piece) = self.pieces.next() else { return Ok(0) };
             self.buffer.clear();
-            self.at = 0;
             self.spool.read(*piece, &mut self.buffer)?;
+            self.at = std::mem::take(&mut self.skipped).min(self.buffer.len());
+            if let Some(interface) = self.inside {
+                self.buffer = interface.inlined(std::mem::take(&mut self.buffer));
+            }
         }
         let read = out.len().min(self.buffer.len() - self.at);
         out[..read].copy_from_slice(&self.buffer[self.at..self.at + read]);

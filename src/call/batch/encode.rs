@@ -12,6 +12,7 @@ use crate::cost::Reservation;
 use crate::embed::EmbedRequest;
 use crate::error::Error;
 use crate::header::HeaderValue;
+use crate::provider;
 use crate::tags::Tags;
 use crate::wire::{Delivery, Wire, embeddings};
 
@@ -62,7 +63,10 @@ impl Service {
         let target = self.target(embed::asked(request))?;
         let (format, texts) = (embed::format(&target)?, &request.texts);
         let wire_target = embed::wire_target(&target);
-        let limits = format.limits(wire_target);
+        let mut limits = format.limits(wire_target);
+        if let Some(most) = self.interface.most_texts() {
+            limits.texts = limits.texts.min(most);
+        }
         let sizes = embed::sizes(&self.caller, &target, texts);
         if let Some(problem) = embed::problem(request, texts, &sizes, 0, &limits) {
             return Err(problem);
@@ -70,8 +74,8 @@ impl Service {
         let parts = embeddings::split(&sizes, &limits, None).len();
         if parts > 1 {
             return Err(Error::invalid_request(format!(
-                "the request embeds {} texts, more than one request of {} may have; split it into \
-                 {parts}",
+                "the request embeds {} texts, more than one request of a batch at {} may have; split it \
+                 into {parts} requests, each with an id of its own",
                 texts.len(),
                 target.endpoint.id()
             )));
@@ -99,29 +103,29 @@ impl Service {
     fn target(&self, asked: Asked<'_>) -> Result<Target, Error> {
         let Caller { endpoints, settings, transport, .. } = &*self.caller;
         let own = self.endpoint.id();
+        let id = |name: &str| provider::id(name, &settings.profiles);
+        let named = match asked {
+            Asked::Model(Some(provider), _) | Asked::Provider(Some(provider), _) => {
+                Some(id(provider.as_str()).unwrap_or_else(|| provider.clone()))
+            }
+            Asked::Model(None, Some(model)) => {
+                model.trim().split_once('/').and_then(|(provider, _)| id(provider))
+            }
+            Asked::Model(None, None) | Asked::Provider(None, _) => None,
+        };
         // A plain model is one of the batch's provider.
         let asked = match asked {
-            Asked::Model(None, Some(model)) if !is_named(model, &self.caller) => {
-                Asked::Model(Some(own), Some(model))
-            }
-            Asked::Model(None, None) => Asked::Model(Some(own), None),
+            Asked::Model(None, model) if named.is_none() => Asked::Model(Some(own), model),
             asked => asked,
         };
-        let target = target::resolve(asked, endpoints, settings, transport)?;
-        match target.endpoint.id() == own {
-            true => Ok(target),
-            false => Err(Error::invalid_request(format!(
-                "the request is for {}, but the batch goes to {own}; submit it with \
+        match named.filter(|named| named != own) {
+            None => target::resolve(asked, endpoints, settings, transport),
+            // Before anyone asks for the other provider's key.
+            Some(other) => Err(Error::invalid_request(format!(
+                "the request is for {other}, but the batch goes to {own}; submit it with \
                  Client::batches({:?})",
-                target.endpoint.id(),
-                target.endpoint.id().as_str()
+                other.as_str()
             ))),
         }
     }
-}
-
-/// Whether a model's name starts with a provider's.
-fn is_named(model: &str, caller: &Caller) -> bool {
-    let provider = model.trim().split_once('/').map(|(provider, _)| provider);
-    provider.is_some_and(|name| crate::provider::id(name, &caller.settings.profiles).is_some())
 }

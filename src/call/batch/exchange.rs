@@ -18,20 +18,33 @@ use crate::observed::Ended;
 use crate::tags::Tags;
 use crate::transport::Method;
 use crate::wire::batch::{Interface, Job, JobPage};
-use crate::wire::{Delivery, Failure};
+use crate::wire::{Delivery, Failure, Reply};
 
-/// Reads the body of a successful response.
-pub(super) type Decode<T> = fn(&'static dyn Interface, body: &[u8]) -> Result<T, Failure>;
+/// Reads a successful response.
+pub(super) type Decode<T> = fn(&'static dyn Interface, reply: Reply<'_>) -> Result<T, Failure>;
 
 /// A request about a batch.
 pub(super) struct Ask<'a> {
-    pub(super) path: &'a str,
+    pub(super) place: Place<'a>,
     pub(super) body: Option<Payload>,
+    /// Further headers.
+    pub(super) headers: Vec<(&'static str, String)>,
     /// The betas to send, if the requests of the batch ask for more than the client's.
     pub(super) betas: Option<HeaderValue>,
     /// Set if the request must not be served twice: it is sent once, unless the provider certainly
     /// refused it. Its value is the idempotency key, if the client sends them.
     pub(super) once: Option<&'a str>,
+}
+
+/// Where a request goes to. The host is always that of the base URL.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// A path below the base URL.
+    Below(&'a str),
+    /// A path below the upload service beside the base URL: `/upload/v1beta` beside `/v1beta`.
+    Upload(&'a str),
+    /// A path and query that the provider named.
+    Named(&'a str),
 }
 
 /// The body of a request.
@@ -49,11 +62,15 @@ impl Payload {
 
 impl<'a> Ask<'a> {
     pub(super) fn get(path: &'a str) -> Self {
-        Self { path, body: None, betas: None, once: None }
+        Self::to(Place::Below(path), None)
     }
 
     pub(super) fn post(path: &'a str, body: Payload) -> Self {
-        Self { body: Some(body), ..Self::get(path) }
+        Self::to(Place::Below(path), Some(body))
+    }
+
+    pub(super) fn to(place: Place<'a>, body: Option<Payload>) -> Self {
+        Self { place, body, headers: Vec::new(), betas: None, once: None }
     }
 }
 
@@ -70,6 +87,7 @@ struct Request<'a, T> {
 struct Content<T> {
     interface: &'static dyn Interface,
     content_type: Option<HeaderValue>,
+    headers: Vec<(String, HeaderValue)>,
     once: bool,
     decode: Decode<T>,
 }
@@ -143,14 +161,23 @@ impl<T: 'static> Operation for Request<'_, T> {
         target: Target,
         _tags: &Tags,
     ) -> Result<(Prepared<Self::Content>, ()), Error> {
-        let uri = url::at(&target.endpoint.settings.base, self.ask.path, "")?;
+        let base = &target.endpoint.settings.base;
+        let uri = match self.ask.place {
+            Place::Below(path) => url::at(base, path, "")?,
+            Place::Upload(path) => url::beside(base, "upload", path)?,
+            Place::Named(target) => url::named(base, target)?,
+        };
         let payload = self.payload.take();
         let method = if payload.is_some() { Method::Post } else { Method::Get };
         let (body, content_type) =
             payload.map_or((Vec::new(), None), |payload| (payload.bytes, payload.content_type));
+        let headers = self.ask.headers.iter();
+        let headers = headers
+            .filter_map(|(name, value)| Some(((*name).to_owned(), HeaderValue::new(value)?)));
         let content = Content {
             interface: self.service.interface,
             content_type,
+            headers: headers.collect(),
             once: self.ask.once.is_some(),
             decode: self.decode,
         };
@@ -169,8 +196,8 @@ fn asked<T>(mut attempt: OngoingAttempt<'_, '_, Content<T>>, (): ()) -> Result<T
     if content.once {
         attempt.second.forbid();
     }
-    let signature = attempt.sign()?;
+    let signature = attempt.sign()?.with_headers(&content.headers);
     let incoming = attempt.exchange_live(&signature, content.content_type.as_ref())?;
-    let decode = |body: &[u8]| (content.decode)(content.interface, body);
-    unpriced::read(incoming.reply(), &signature.secrets, decode)
+    let reply = incoming.reply();
+    unpriced::read(reply, &signature.secrets, |_| (content.decode)(content.interface, reply))
 }

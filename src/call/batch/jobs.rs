@@ -12,6 +12,7 @@ use crate::key::Secrets;
 use crate::time::rfc3339::instant;
 use crate::wire::batch::{self, Interface, Job, JobPage};
 use crate::wire::models::MAX_PAGES;
+use crate::wire::{Failure, Reply};
 
 /// The times of a wait for a batch.
 #[derive(Debug, Clone, Copy)]
@@ -159,7 +160,7 @@ impl Service {
     /// Looks a job up.
     pub(super) fn job(&self, id: &str) -> Result<Job, Error> {
         let path = self.interface.job_path(id);
-        self.ask(Ask::get(&path), Interface::job)
+        self.ask(Ask::get(&path), job)
     }
 
     fn status(&self, batch: &Batch) -> Result<BatchStatus, Error> {
@@ -184,6 +185,19 @@ fn timed_out(limit: Duration) -> Error {
         "the batch has not ended within the deadline of {limit:?}; it goes on, so wait again later"
     );
     Error::new(ErrorKind::Timeout, message).with_phase(Phase::FirstByte)
+}
+
+/// Reads a job.
+pub(super) fn job(interface: &'static dyn Interface, reply: Reply<'_>) -> Result<Job, Failure> {
+    interface.job(reply.body)
+}
+
+/// Reads a page of jobs.
+pub(super) fn jobs(
+    interface: &'static dyn Interface,
+    reply: Reply<'_>,
+) -> Result<JobPage, Failure> {
+    interface.jobs(reply.body)
 }
 
 fn part(job: &Job) -> Part {

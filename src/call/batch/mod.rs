@@ -8,6 +8,7 @@ mod exchange;
 mod jobs;
 mod results;
 mod submit;
+mod upload;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::batch::{Batch, BatchProfile};
 use crate::cancel::CancelToken;
 use crate::chat::Provider;
 use crate::error::Error;
+use crate::provider::{self, Format, Profile};
 use crate::wire::batch::{Interface, interface};
 pub use jobs::BatchSummary;
 pub(crate) use jobs::WaitTimes;
@@ -37,6 +39,38 @@ pub(crate) struct BatchOptions {
     pub(crate) tags: BTreeMap<String, String>,
     /// The most requests and bytes of each job, if fewer than the provider allows.
     pub(crate) most: (Option<usize>, Option<usize>),
+}
+
+/// How a provider's batches are called.
+///
+/// # Errors
+///
+/// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if it has none, or none that can be called.
+fn batches_of(profile: &Profile) -> Result<BatchProfile, Error> {
+    if let Some(batches) = profile.batches {
+        return Ok(batches);
+    }
+    let id = &profile.id;
+    let message = match profile.format {
+        // docs.aws.amazon.com/bedrock/latest/userguide/batch-inference.html
+        Some(Format::Bedrock) => format!(
+            "the batches of {id} read and write S3 buckets, which this library does not do; send the \
+             requests as calls with Client::bulk, or submit them to the provider of the model, such as \
+             Client::batches(\"anthropic\")"
+        ),
+        // docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini
+        Some(Format::Vertex) => format!(
+            "the batches of {id} read and write Cloud Storage or BigQuery, which this library does not \
+             do; send the requests as calls with Client::bulk, or submit them with a Gemini API key and \
+             Client::batches(\"gemini\")"
+        ),
+        _ => format!(
+            "no batches are known for {id}; send the requests as calls with Client::bulk, or submit them \
+             to a provider with batches, such as \"openai\" or \"anthropic\"; if {id} shares the \
+             interface of one, set Profile::batches"
+        ),
+    };
+    Err(Error::invalid_request(message))
 }
 
 /// A provider whose batches are known.
@@ -57,15 +91,16 @@ impl Service {
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if it has no batches.
     fn new(caller: &Arc<Caller>, options: &BatchOptions) -> Result<Self, Error> {
         let Caller { endpoints, settings, transport, .. } = &**caller;
+        // Before anyone asks for a key that would not help.
+        let named = options.provider.as_ref();
+        if let Some(profile) =
+            named.and_then(|name| provider::find(name.as_str(), &settings.profiles))
+        {
+            batches_of(&profile)?;
+        }
         let asked = Asked::Provider(options.provider.as_ref(), "");
         let endpoint = target::resolve(asked, endpoints, settings, transport)?.endpoint;
-        let profile = endpoint.settings.profile.batches.ok_or_else(|| {
-            Error::invalid_request(format!(
-                "no batches are known for {}; name another provider, such as \"openai\" or \
-                 \"anthropic\", or set Profile::batches",
-                endpoint.id()
-            ))
-        })?;
+        let profile = batches_of(&endpoint.settings.profile)?;
         Ok(Self {
             caller: Arc::clone(caller),
             options: options.clone(),

@@ -1,34 +1,28 @@
-//! Submits a batch: checks every request, then uploads and creates one job after another.
+//! Submits a batch: checks every request, then creates one job after another.
 
-use serde_json::Value;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::drafts::{Checked, Draft, Drafts};
 use super::exchange::{Ask, Payload};
-use super::{BatchOptions, Service};
+use super::{BatchOptions, Service, jobs};
 use crate::batch::{Batch, BatchRequest, Item, Part, Settled};
 use crate::call::Caller;
-use crate::call::operation::Measurable;
 use crate::error::Error;
 use crate::header::HeaderValue;
-use crate::path_segment;
 use crate::retry::may_have_been_served;
 use crate::spool::{self, Spool};
-use crate::wire::Failure;
-use crate::wire::batch::{Interface, Job, JobPage, Multipart, NewJob, Upload};
+use crate::wire::batch::{Job, JobPage, NewJob};
 
 /// How often to send the request that creates a job, if its answer is lost.
 const TRIES: u32 = 3;
 
 /// How long to wait after a lost answer, before the list of jobs shows whether it was created.
-const BEFORE_LOOKUP: Duration = Duration::from_secs(2);
+pub(super) const BEFORE_LOOKUP: Duration = Duration::from_secs(2);
 
-/// How often to look at a file that is not ready, and how long to wait before each look: 10 minutes in
-/// all. Then the creation of the job says what is wrong.
-const FILE_LOOKS: u32 = 120;
-const BEFORE_FILE_LOOK: Duration = Duration::from_secs(5);
+/// The most bytes of a job around the requests inside it, such as its name.
+const AROUND_REQUESTS: usize = 1_024;
 
 /// How many pages of the list of jobs may hold the newest ones.
 const LOOKUP_PAGES: usize = 3;
@@ -105,80 +99,55 @@ impl Service {
         let name = format!("tollgate-{:032x}", fastrand::u128(..));
         let job = NewJob { endpoint, model: &draft.model, file: "", name: &name };
         let betas = draft.betas();
-        if let Some(upload) = self.interface.upload() {
-            let file = self.upload(upload, draft, spool)?;
+        let inlined = draft.inlined_bytes(self.interface);
+        let is_large = draft.lines.len() as u64 > self.profile.inline_requests.into()
+            || (inlined + AROUND_REQUESTS) as u64 > self.profile.inline_bytes;
+        if let Some(upload) = self.interface.upload(draft.endpoint, is_large) {
+            let file = self.upload(upload, &name, draft, spool)?;
             let creation = self.interface.create(&NewJob { file: &file, ..job });
             let body = || creation.body(&mut io::empty(), 0);
-            let is_ours = |listed: &Job, _| listed.mark.as_deref() == Some(&file);
-            return self.create(&name, betas, &creation.path, body, is_ours);
+            // Either names the submission: the file, or the job's own name.
+            let is_ours = |listed: &Job, _| {
+                listed.mark.as_ref().is_some_and(|mark| [&file, &name].contains(&mark))
+            };
+            return self.create(None, &name, betas, &creation.path, body, is_ours);
         }
+        // Only a list from before shows which jobs are new.
+        let newest = self.jobs_page(None, 0)?.jobs.into_iter().next().map(|job| job.id);
         let creation = self.interface.create(&job);
-        let body = || creation.body(&mut draft.lines(spool), draft.bytes);
+        let body = || creation.body(&mut draft.inlined(self.interface, spool), inlined);
         let count = draft.lines.len() as u64;
-        self.create(&name, betas, &creation.path, body, |listed, is_new| match &listed.mark {
+        let is_ours = |listed: &Job, is_new| match &listed.mark {
             Some(mark) => *mark == name,
             // Without names, a new job with as many requests is ours. Its ids are checked when the
             // results are read.
             None => is_new && listed.counts.total == count,
-        })
-    }
-
-    /// Uploads the lines of a job. Returns the id of the file.
-    fn upload(&self, upload: Upload, draft: &Draft, spool: &mut Spool) -> Result<String, Error> {
-        let multipart = Multipart::new(upload.fields, fastrand::u128(..));
-        let bytes = multipart.around(&mut draft.lines(spool), draft.bytes);
-        let bytes = bytes.map_err(|error| spool::failed(error, "read"))?;
-        let content_type = HeaderValue::new(multipart.content_type());
-        let ask = Ask::post(upload.path, Payload { bytes, content_type });
-        self.ready(self.ask(ask, uploaded)?)
-    }
-
-    /// Waits until an uploaded file can be used, and returns its id.
-    ///
-    /// Azure processes files first (learn.microsoft.com/azure/foundry/openai/how-to/batch, "Track file
-    /// upload status"). It refuses a job over one that is still `pending`: "only files with status
-    /// 'Processed' are accepted" (learn.microsoft.com/answers/questions/2203029).
-    fn ready(&self, mut file: UploadedFile) -> Result<String, Error> {
-        for _ in 0..FILE_LOOKS {
-            if !file.is_pending {
-                break;
-            }
-            self.sleep(BEFORE_FILE_LOOK)?;
-            let path = format!("/files/{}", path_segment::encode(&file.id));
-            file = self.ask(Ask::get(&path), uploaded)?;
-        }
-        Ok(file.id)
+        };
+        self.create(newest.as_deref(), &name, betas, &creation.path, body, is_ours)
     }
 
     /// Creates a job once, however often it has to be asked for. If the answer to a request is lost,
     /// the list of jobs shows whether the job exists.
     fn create(
         &self,
+        newest: Option<&str>,
         name: &str,
         betas: Option<HeaderValue>,
         path: &str,
         mut body: impl FnMut() -> io::Result<Vec<u8>>,
         is_ours: impl Fn(&Job, bool) -> bool,
     ) -> Result<String, NotSent> {
-        // Only a list from before shows which jobs are new.
-        let newest = match self.interface.upload() {
-            Some(_) => None,
-            None => self.jobs_page(None, 0)?.jobs.into_iter().next().map(|job| job.id),
-        };
         let mut tries = 0;
         loop {
             tries += 1;
             let bytes = body().map_err(|error| spool::failed(error, "read"))?;
             let ask = Ask::post(path, Payload::json(bytes));
             let ask = Ask { betas: betas.clone(), once: Some(name), ..ask };
-            let error = match self.ask(ask, Interface::job) {
+            let error = match self.ask(ask, jobs::job) {
                 Ok(job) => return Ok(job.id),
                 Err(error) => error,
             };
-            // Without doubt, if the answer says what is wrong.
-            let is_refused =
-                error.status().is_some_and(|status| (400..500).contains(&status) && status != 408);
-            if is_refused || !may_have_been_served(&error) {
+            if !is_in_doubt(&error) {
                 return Err(error.into());
             }
             let lost = |error| NotSent { error, may_exist: true };
@@ -186,7 +155,7 @@ impl Service {
                 return Err(lost(error));
             }
             self.sleep(BEFORE_LOOKUP).map_err(lost)?;
-            match self.look_up(newest.as_deref(), &is_ours) {
+            match self.look_up(newest, &is_ours) {
                 Ok(Some(id)) => return Ok(id),
                 Ok(None) if tries < TRIES => {}
                 // It was looked for and is not there.
@@ -222,8 +191,16 @@ impl Service {
     /// A page of the provider's list of jobs.
     pub(super) fn jobs_page(&self, page: Option<&str>, number: usize) -> Result<JobPage, Error> {
         let path = self.interface.list_path(page, number);
-        self.ask(Ask::get(&path), Interface::jobs)
+        self.ask(Ask::get(&path), jobs::jobs)
     }
+}
+
+/// Whether the provider may have served the request nevertheless.
+pub(super) fn is_in_doubt(error: &Error) -> bool {
+    // Without doubt not, if the answer says what is wrong.
+    let is_refused =
+        error.status().is_some_and(|status| (400..500).contains(&status) && status != 408);
+    !is_refused && may_have_been_served(error)
 }
 
 /// Why a job was not created.
@@ -237,23 +214,4 @@ impl From<Error> for NotSent {
     fn from(error: Error) -> Self {
         Self { error, may_exist: false }
     }
-}
-
-/// An uploaded file.
-struct UploadedFile {
-    id: String,
-    is_pending: bool,
-}
-
-impl Measurable for UploadedFile {}
-
-/// Reads what a provider says of an uploaded file.
-fn uploaded(_: &'static dyn Interface, body: &[u8]) -> Result<UploadedFile, Failure> {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let id = body["id"].as_str().filter(|id| !id.is_empty()).ok_or_else(|| {
-        Failure::protocol("the answer to the upload has no \"id\"; check the base URL")
-    })?;
-    // `FileState` of Azure's SDKs (learn.microsoft.com/javascript/api/@azure/ai-agents/filestate).
-    let is_pending = matches!(body["status"].as_str(), Some("pending" | "running"));
-    Ok(UploadedFile { id: id.to_owned(), is_pending })
 }

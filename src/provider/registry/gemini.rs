@@ -14,9 +14,9 @@ pub(super) static ROWS: &[Row] = &[
         |profile| {
             profile
                 .embeddings(EmbeddingFormat::Gemini)
-                // Requests inside the job "keep the total request size under 20MB"; half the price
-                // (ai.google.dev/gemini-api/docs/batch-api). No page limits their number.
-                .batches(BatchProfile::new(BatchFormat::Gemini, 10_000, 20_000_000))
+                // "The maximum allowed file size for an input file is 2GB"; half the price
+                // (ai.google.dev/gemini-api/docs/batch-api). No page limits the number of requests.
+                .batches(BatchProfile::new(BatchFormat::Gemini, 50_000, 2_000_000_000).embeddings())
                 .model_names(ModelNames::Plain)
                 .docs("https://ai.google.dev/api/generate-content")
                 .base_url_variables(["GEMINI_API_BASE", "GOOGLE_GEMINI_BASE_URL"])

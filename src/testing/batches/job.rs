@@ -2,12 +2,13 @@
 
 mod shown;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 
+use super::super::gemini;
 use super::super::reply::Reply;
 use super::super::request::Request;
-use super::{BatchScript, rendered};
+use super::{BatchScript, EMBED_METHOD, rendered};
 
 /// The interface of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,15 @@ pub(super) enum Interface {
     Anthropic,
     Gemini,
     Mistral,
+}
+
+/// The lines of an uploaded file.
+fn lines_of(files: &BTreeMap<String, Vec<u8>>, id: &str) -> Result<Vec<Value>, String> {
+    let id = id.strip_prefix("files/").unwrap_or(id);
+    let file = files.get(id).ok_or("There is no file of that id.")?;
+    let lines = file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines = lines.map(|line| serde_json::from_slice(line).map_err(|_| "A line is not JSON."));
+    Ok(lines.collect::<Result<_, _>>()?)
 }
 
 /// What became of a request.
@@ -52,6 +62,9 @@ pub(super) struct Job {
     pub(super) files: [Option<String>; 2],
     /// What it was made from: a file, or a name.
     input: String,
+    /// Whether its results come in a file.
+    by_file: bool,
+    is_embedding: bool,
     /// The path of its requests below the base path.
     path: String,
     endpoint: String,
@@ -75,8 +88,9 @@ impl Job {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let model_of = |path: &str| {
             let model = path.rsplit_once("/models/").map_or("", |(_, model)| model);
-            model.trim_end_matches(":batchGenerateContent").to_owned()
+            model.split(':').next().unwrap_or_default().to_owned()
         };
+        let is_embedding = request.path().ends_with(EMBED_METHOD);
         let (input, endpoint, model) = match interface {
             Interface::OpenAi => (text(&body["input_file_id"]), text(&body["endpoint"]), None),
             Interface::Mistral => {
@@ -89,25 +103,24 @@ impl Job {
             return Err("The completion_window is not 24h.".to_owned());
         }
         let lines: Vec<Value> = match interface {
-            Interface::OpenAi | Interface::Mistral => {
-                let file = files.get(&input).ok_or("There is no file of that id.")?;
-                let lines = file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-                let lines = lines
-                    .map(|line| serde_json::from_slice(line).map_err(|_| "A line is not JSON."));
-                lines.collect::<Result<_, _>>()?
-            }
+            Interface::OpenAi | Interface::Mistral => lines_of(files, &input)?,
             Interface::Anthropic => body["requests"].as_array().cloned().unwrap_or_default(),
-            Interface::Gemini => {
-                let requests = &body["batch"]["inputConfig"]["requests"]["requests"];
-                requests.as_array().cloned().unwrap_or_default()
-            }
+            Interface::Gemini => match &body["batch"]["inputConfig"]["fileName"] {
+                Value::String(name) => lines_of(files, name)?,
+                _ => {
+                    let requests = &body["batch"]["inputConfig"]["requests"]["requests"];
+                    requests.as_array().cloned().unwrap_or_default()
+                }
+            },
         };
+        let by_file = body["batch"]["inputConfig"]["fileName"].is_string();
         let mut seen = HashSet::new();
         let mut entries = Vec::new();
         for line in &lines {
             let (id, body) = match interface {
                 Interface::OpenAi | Interface::Mistral => (&line["custom_id"], &line["body"]),
                 Interface::Anthropic => (&line["custom_id"], &line["params"]),
+                Interface::Gemini if by_file => (&line["key"], &line["request"]),
                 Interface::Gemini => (&line["metadata"]["key"], &line["request"]),
             };
             let id = text(id);
@@ -127,6 +140,9 @@ impl Job {
         }
         let path = match interface {
             Interface::Anthropic => "/v1/messages".to_owned(),
+            Interface::Gemini if is_embedding => {
+                format!("/models/{}{}", model_of(request.path()), gemini::EMBED)
+            }
             Interface::Gemini => format!("/models/{}:generateContent", model_of(request.path())),
             _ => endpoint.strip_prefix("/v1").unwrap_or(&endpoint).to_owned(),
         };
@@ -148,6 +164,8 @@ impl Job {
             cancelled: false,
             files: [None, None],
             input,
+            by_file: by_file || script.results_file,
+            is_embedding,
             path,
             endpoint,
             model,
@@ -185,7 +203,12 @@ impl Job {
         }
         let most = self.script.answered.unwrap_or(usize::MAX);
         let entries = self.entries.iter().take(most);
-        entries.map(|entry| (entry.id.clone(), self.path.clone(), entry.body.clone())).collect()
+        let body = |entry: &Entry| match self.is_embedding {
+            // As several texts in one call.
+            true => json!({"requests": [entry.body]}),
+            false => entry.body.clone(),
+        };
+        entries.map(|entry| (entry.id.clone(), self.path.clone(), body(entry))).collect()
     }
 
     /// Ends it, and returns its file of answers and its file of failures.
@@ -214,15 +237,17 @@ impl Job {
         fastrand::Rng::with_seed(7).shuffle(&mut outcomes);
         let file = |answers: bool| {
             let lines = outcomes.iter().filter(|(_, outcome)| {
-                self.interface == Interface::Anthropic || outcome.is_answer() == answers
+                let has_one_file =
+                    matches!(self.interface, Interface::Anthropic | Interface::Gemini);
+                has_one_file || outcome.is_answer() == answers
             });
             let lines: Vec<_> =
                 lines.map(|(id, outcome)| self.line(id, outcome).to_string()).collect();
             (!lines.is_empty()).then(|| (lines.join("\n") + "\n").into_bytes())
         };
         let files = match self.interface {
-            Interface::Gemini => [None, None],
-            Interface::Anthropic => [file(true), None],
+            Interface::Gemini if !self.by_file => [None, None],
+            Interface::Anthropic | Interface::Gemini => [file(true), None],
             Interface::OpenAi | Interface::Mistral => [file(true), file(false)],
         };
         self.outcomes = Some(outcomes);

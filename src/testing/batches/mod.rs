@@ -2,6 +2,7 @@
 
 mod form;
 mod job;
+mod pieces;
 mod script;
 
 use serde_json::{Value, json};
@@ -33,6 +34,8 @@ struct State {
     files: BTreeMap<String, Vec<u8>>,
     /// The files that were uploaded as Together wants it.
     wrapped: BTreeSet<String>,
+    /// What has arrived of uploads in pieces.
+    uploads: BTreeMap<String, Vec<u8>>,
     /// The oldest first.
     jobs: Vec<Job>,
     made: u64,
@@ -72,10 +75,16 @@ fn uuid(number: u64) -> String {
     format!("00000000-0000-4000-8000-{number:012x}")
 }
 
+/// The methods that create Gemini's jobs.
+const CHAT_METHOD: &str = ":batchGenerateContent";
+const EMBED_METHOD: &str = ":asyncBatchEmbedContent";
+
 /// What a request about batches is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action<'a> {
     Upload,
+    /// A step of an upload in pieces.
+    Piece,
     File(&'a str),
     Content(&'a str),
     Create,
@@ -91,7 +100,8 @@ pub(super) fn answer(server: &Server, request: &Request) -> Option<Reply> {
     let unknown = || Reply::error(404, "", "There is no batch or file of that id.");
     let reply = match action {
         Action::Upload => upload(server, request),
-        Action::File(id) => file(server, id).unwrap_or_else(unknown),
+        Action::Piece => pieces::answer(server, request),
+        Action::File(id) => file(server, id, interface).unwrap_or_else(unknown),
         Action::Content(id) => content(server, id).unwrap_or_else(unknown),
         Action::Create => create(server, request, interface, base),
         Action::List => list(server, interface),
@@ -128,8 +138,8 @@ fn action<'a>(server: &Server, request: &'a Request) -> Option<(&'a str, Interfa
         let action = job_action(rest, "/cancel")?;
         return is(base, Format::OpenAiChat).then_some((base, Interface::Mistral, action));
     }
-    let gemini =
-        path.strip_suffix(":batchGenerateContent").and_then(|path| path.split_once("/models/"));
+    let gemini = [CHAT_METHOD, EMBED_METHOD].into_iter().find_map(|end| path.strip_suffix(end));
+    let gemini = gemini.and_then(|path| path.split_once("/models/"));
     if let Some((base, _)) = gemini.filter(|_| is_post) {
         return is(base, Format::Gemini).then_some((base, Interface::Gemini, Action::Create));
     }
@@ -142,6 +152,15 @@ fn action<'a>(server: &Server, request: &'a Request) -> Option<(&'a str, Interfa
         return is(base, Format::OpenAiChat).then_some((base, Interface::OpenAi, action));
     }
     let (base, rest) = parts("/files")?;
+    if let Some((prefix, version)) = base.split_once("/upload").filter(|_| is_post) {
+        let is_gemini = is(&format!("{prefix}{version}"), Format::Gemini);
+        return is_gemini.then_some((base, Interface::Gemini, Action::Piece));
+    }
+    if is(base, Format::Gemini) && !is(base, Format::OpenAiChat) {
+        let id = rest.filter(|_| !is_post)?;
+        let action = id.strip_suffix(":download").map_or(Action::File(id), Action::Content);
+        return Some((base, Interface::Gemini, action));
+    }
     let action = match rest {
         None | Some("upload") if is_post => Action::Upload,
         Some(rest) if !is_post => {
@@ -184,10 +203,13 @@ fn upload(server: &Server, request: &Request) -> Reply {
 }
 
 /// Shows an uploaded file.
-fn file(server: &Server, id: &str) -> Option<Reply> {
+fn file(server: &Server, id: &str, interface: Interface) -> Option<Reply> {
     let mut state = server.batches.state.lock();
     let bytes = state.files.get(id)?.len();
     state.script.pending = state.script.pending.saturating_sub(1);
+    if interface == Interface::Gemini {
+        return Some(json_reply(&pieces::file(id, bytes, state.script.pending > 0)));
+    }
     let status = if state.script.pending > 0 { "pending" } else { "processed" };
     Some(json_reply(&json!({"id": id, "object": "file", "bytes": bytes, "status": status})))
 }
@@ -216,7 +238,9 @@ fn create(server: &Server, request: &Request, interface: Interface, base: &str) 
         state.script.dropped -= 1;
         return Reply::disconnect();
     }
-    if state.script.pending > 0 && matches!(interface, Interface::OpenAi | Interface::Mistral) {
+    let names_file = request.json()["batch"]["inputConfig"]["fileName"].is_string();
+    let names_file = names_file || matches!(interface, Interface::OpenAi | Interface::Mistral);
+    if state.script.pending > 0 && names_file {
         return Reply::error(400, "", "The file is not processed yet.");
     }
     let number = state.number();

@@ -21,6 +21,9 @@ pub struct BatchScript {
     pub(super) lost: u32,
     pub(super) dropped: u32,
     pub(super) pending: u32,
+    pub(super) interrupted: u32,
+    pub(super) forgotten: u32,
+    pub(super) results_file: bool,
 }
 
 impl BatchScript {
@@ -104,6 +107,27 @@ impl BatchScript {
     /// Ends the connection instead of creating a job, the next `times`. Default: never.
     pub fn lose_requests(mut self, times: u32) -> Self {
         self.dropped = times;
+        self
+    }
+
+    /// Keeps only half of a piece of an upload in pieces, and ends the connection, the next `times`. Only
+    /// Gemini's uploads come in pieces. Default: never.
+    pub fn interrupt_uploads(mut self, times: u32) -> Self {
+        self.interrupted = times;
+        self
+    }
+
+    /// Forgets an upload in pieces when a piece of it arrives, and ends the connection, the next `times`.
+    /// Default: never.
+    pub fn forget_uploads(mut self, times: u32) -> Self {
+        self.forgotten = times;
+        self
+    }
+
+    /// Returns the results of Gemini's batches in a file, even if the requests were part of the job.
+    /// Default: only if the requests were in a file.
+    pub fn results_in_a_file(mut self) -> Self {
+        self.results_file = true;
         self
     }
 

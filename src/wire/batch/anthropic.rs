@@ -34,7 +34,7 @@ impl Interface for MessageBatches {
         (endpoint == BatchEndpoint::Chat).then_some("/v1/messages")
     }
 
-    fn upload(&self) -> Option<Upload> {
+    fn upload(&self, _: BatchEndpoint, _: bool) -> Option<Upload> {
         None
     }
 

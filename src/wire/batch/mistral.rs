@@ -37,8 +37,9 @@ impl Interface for BatchJobs {
         ENDPOINTS.iter().find(|(own, _)| *own == endpoint).map(|(_, path)| *path)
     }
 
-    fn upload(&self) -> Option<Upload> {
-        Some(Upload { path: "/files", fields: UploadFields { purpose: "batch", file_name: None } })
+    fn upload(&self, _: BatchEndpoint, _: bool) -> Option<Upload> {
+        let fields = UploadFields { purpose: "batch", file_name: None };
+        Some(Upload::Form { path: "/files", fields })
     }
 
     fn create(&self, job: &NewJob<'_>) -> Creation {

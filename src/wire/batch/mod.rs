@@ -8,6 +8,7 @@ mod gemini;
 mod mistral;
 mod multipart;
 mod openai;
+mod resumable;
 
 use serde_json::Value;
 use std::io::{self, Read};
@@ -18,20 +19,38 @@ use crate::error::{Error, ErrorKind};
 use crate::key::Secrets;
 use crate::time::rfc3339;
 pub(crate) use multipart::{Multipart, UploadFields};
+pub(crate) use resumable::{Progress, Session};
 
 /// How a provider's batches are called.
 pub(crate) trait Interface: Sync {
     /// What an id of a request may be.
     fn ids(&self) -> IdRule;
 
-    /// Writes a request as part of a batch, without the end of the line.
+    /// Writes a request as a line of a file, without the end of the line.
     fn line(&self, id: &str, path: &str, body: &[u8]) -> Vec<u8>;
+
+    /// Returns how many bytes longer a request is inside the job than in a line of a file. Default:
+    /// both are the same.
+    fn inline_growth(&self) -> usize {
+        0
+    }
+
+    /// Turns a line of a file into a request inside the job. Default: both are the same.
+    fn inlined(&self, line: Vec<u8>) -> Vec<u8> {
+        line
+    }
+
+    /// Returns the most texts that one request for embeddings may have, if fewer than in a single call.
+    fn most_texts(&self) -> Option<usize> {
+        None
+    }
 
     /// Returns the path of an endpoint in lines and jobs; `None` if batches do not have it.
     fn endpoint_path(&self, endpoint: BatchEndpoint) -> Option<&'static str>;
 
-    /// Returns how the lines are uploaded; `None` if they are part of the job.
-    fn upload(&self) -> Option<Upload>;
+    /// Returns how the lines are uploaded; `None` if they are part of the job. `is_large` says that they
+    /// are too many for a job that could also hold them.
+    fn upload(&self, endpoint: BatchEndpoint, is_large: bool) -> Option<Upload>;
 
     /// Returns the request that creates a job.
     fn create(&self, job: &NewJob<'_>) -> Creation;
@@ -81,9 +100,11 @@ pub(crate) fn interface(format: BatchFormat) -> &'static dyn Interface {
 
 /// How lines are uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Upload {
-    pub(crate) path: &'static str,
-    pub(crate) fields: UploadFields,
+pub(crate) enum Upload {
+    /// As a form, to this path.
+    Form { path: &'static str, fields: UploadFields },
+    /// In pieces, by Google's [resumable] protocol.
+    Resumable,
 }
 
 /// What an id of a request may be.

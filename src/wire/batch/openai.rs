@@ -18,7 +18,10 @@ use crate::wire::Failure;
 
 /// OpenAI, Azure and Groq.
 pub(super) static OPENAI: Batches = Batches {
-    upload: Upload { path: "/files", fields: UploadFields { purpose: "batch", file_name: None } },
+    upload: Upload::Form {
+        path: "/files",
+        fields: UploadFields { purpose: "batch", file_name: None },
+    },
     // No page of OpenAI's or Groq's limits the length of `custom_id`. Long ones only waste space.
     ids: IdRule { most: 512, plain: false },
 };
@@ -27,7 +30,7 @@ pub(super) static OPENAI: Batches = Batches {
 /// (docs.together.ai/reference/upload-file). Its purpose is `batch-api`, and a `custom_id` has up to 64
 /// characters (docs.together.ai/docs/inference/batch/tutorial).
 pub(super) static TOGETHER: Batches = Batches {
-    upload: Upload {
+    upload: Upload::Form {
         path: "/files/upload",
         fields: UploadFields { purpose: "batch-api", file_name: Some("file_name") },
     },
@@ -64,7 +67,7 @@ impl Interface for Batches {
         ENDPOINTS.iter().find(|(own, _)| *own == endpoint).map(|(_, path)| *path)
     }
 
-    fn upload(&self) -> Option<Upload> {
+    fn upload(&self, _: BatchEndpoint, _: bool) -> Option<Upload> {
         Some(self.upload)
     }
 

@@ -186,7 +186,7 @@ fn a_line_is_one_line_with_the_id_escaped() {
         let line = interface(format).line("a\"\n", "/v1/chat/completions", br#"{"model":"m"}"#);
         assert!(!line.contains(&b'\n'), "{format}");
         let line: Value = serde_json::from_slice(&line).unwrap();
-        let id = line.get("custom_id").unwrap_or(&line["metadata"]["key"]);
+        let id = line.get("custom_id").unwrap_or(&line["key"]);
         let body = ["body", "params", "request"].iter().find_map(|name| line.get(name)).unwrap();
         assert_eq!((id.as_str(), &body["model"]), (Some("a\"\n"), &Value::from("m")), "{format}");
     }
@@ -229,4 +229,82 @@ fn a_list_has_pages() {
     let gemini = interface(BatchFormat::Gemini)
         .jobs(br#"{"operations":[{"name":"batches/1"}],"nextPageToken":"t"}"#);
     assert_eq!(gemini.unwrap().next.as_deref(), Some("t"));
+}
+
+#[test]
+fn a_line_of_geminis_file_becomes_a_request_inside_the_job() {
+    let gemini = interface(BatchFormat::Gemini);
+    let body = br#"{"contents":[{"parts":[{"text":"a\",\"request\":b"}]}]}"#;
+    for key in ["a", "é", "\"", "\",\"request\":", ",\"request\":{", "\\\",\"request\":", "}{"] {
+        let line = gemini.line(key, "generateContent", body);
+        let inside = gemini.inlined(line.clone());
+        assert_eq!(inside.len(), line.len() + gemini.inline_growth(), "{key}");
+        let [line, inside] =
+            [line, inside].map(|line| serde_json::from_slice::<Value>(&line).unwrap());
+        let request: Value = serde_json::from_slice(body).unwrap();
+        assert_eq!(line, serde_json::json!({"key": key, "request": request}));
+        assert_eq!(inside, serde_json::json!({"metadata": {"key": key}, "request": request}));
+    }
+}
+
+#[test]
+fn gemini_embeds_one_text_for_each_key() {
+    let gemini = interface(BatchFormat::Gemini);
+    let path = gemini.endpoint_path(BatchEndpoint::Embeddings).unwrap();
+    let body =
+        br#"{"requests":[{"model":"models/e","content":{"parts":[{"text":"t"}]}}],"extra":1}"#;
+    let line: Value = serde_json::from_slice(&gemini.line("k", path, body)).unwrap();
+    let request =
+        serde_json::json!({"model": "models/e", "content": {"parts": [{"text": "t"}]}, "extra": 1});
+    assert_eq!(line, serde_json::json!({"key": "k", "request": request}));
+    let job = NewJob { endpoint: path, model: "e", file: "files/f", name: "mine" };
+    let creation = gemini.create(&job);
+    assert_eq!(creation.path, "/models/e:asyncBatchEmbedContent");
+    let body: Value = serde_json::from_slice(&creation.body(&mut &b""[..], 0).unwrap()).unwrap();
+    let input = serde_json::json!({"fileName": "files/f"});
+    assert_eq!(body, serde_json::json!({"batch": {"displayName": "mine", "inputConfig": input}}));
+    // Vectors come in a file, however few.
+    assert_eq!(gemini.upload(BatchEndpoint::Embeddings, false), Some(Upload::Resumable));
+    let result = r#"{"key":"k","response":{"embedding":{"values":[1]},"usageMetadata":{"promptTokenCount":2}}}"#;
+    let Outcome::Response { body, .. } = gemini.result(result).unwrap().outcome else { panic!() };
+    let whole = serde_json::json!({"embeddings": [{"values": [1]}], "usageMetadata": {"promptTokenCount": 2}});
+    assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), whole);
+}
+
+#[test]
+fn geminis_results_are_in_the_job_or_in_a_file() {
+    let of = |output: &str, r#in: &str| {
+        let place = match r#in {
+            "response" => {
+                format!(r#""metadata":{{"state":"BATCH_STATE_SUCCEEDED"}},"response":{output}"#)
+            }
+            _ => format!(
+                r#""metadata":{{"state":"BATCH_STATE_SUCCEEDED","output":{output}}},"response":{{}}"#
+            ),
+        };
+        job(BatchFormat::Gemini, &format!(r#"{{"name":"batches/1","done":true,{place}}}"#))
+    };
+    for place in ["response", "metadata"] {
+        let by_file = of(r#"{"responsesFile":"files/batch-1"}"#, place);
+        assert_eq!(by_file.files, ["/files/batch-1:download?alt=media"], "{place}");
+        let inside = of(r#"{"inlinedResponses":{"inlinedResponses":[{"a":1},{"b":2}]}}"#, place);
+        assert_eq!((inside.lines.len(), inside.files.len()), (2, 0), "{place}");
+        assert_eq!(inside.endpoint, Some(BatchEndpoint::Chat));
+        let vectors = of(
+            r#"{"inlinedResponses":{"inlinedResponses":[{"response":{"embedding":{}}}]}}"#,
+            place,
+        );
+        assert_eq!(vectors.endpoint, Some(BatchEndpoint::Embeddings), "{place}");
+    }
+    let named = job(
+        BatchFormat::Gemini,
+        r#"{"name":"batches/1","metadata":{"@type":"type.googleapis.com/google.ai.generativelanguage.v1main.EmbedContentBatch"}}"#,
+    );
+    assert_eq!(named.endpoint, Some(BatchEndpoint::Embeddings));
+    let status = r#"{"key":"a","status":{"code":3,"message":"Bad."}}"#;
+    let Outcome::Failed(failure) = interface(BatchFormat::Gemini).result(status).unwrap().outcome
+    else {
+        panic!()
+    };
+    assert_eq!(&*failure.message, "Bad.");
 }

@@ -7,7 +7,7 @@ use super::request_id;
 pub(super) const AWSS_ERROR: &str = "x-amzn-errortype";
 
 /// The headers that are read by their full name, besides request ids.
-const NAMED: [&str; 11] = [
+const NAMED: [&str; 14] = [
     "content-type",
     "content-encoding",
     "date",
@@ -19,6 +19,9 @@ const NAMED: [&str; 11] = [
     "x-ms-retry-after-ms",
     "llm_provider-retry-after",
     "llm_provider-retry-after-ms",
+    "x-goog-upload-url",
+    "x-goog-upload-status",
+    "x-goog-upload-size-received",
 ];
 
 /// What a header is read for. It is found once, when the response arrives.

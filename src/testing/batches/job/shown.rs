@@ -53,7 +53,14 @@ impl Job {
                 json!({"custom_id": id, "result": {"type": "canceled"}})
             }
             (Interface::Gemini, Outcome::Response { status: 200, body, .. }) => {
-                json!({"response": body, "metadata": {"key": id}})
+                let body = match self.is_embedding {
+                    true => json!({
+                        "embedding": body["embeddings"][0],
+                        "usageMetadata": body["usageMetadata"],
+                    }),
+                    false => body.clone(),
+                };
+                self.with_key(id, json!({"response": body}))
             }
             (Interface::Gemini, outcome) => {
                 let error = match outcome {
@@ -61,9 +68,19 @@ impl Job {
                     Outcome::Expired => json!({"code": 4, "message": "The batch expired."}),
                     Outcome::Cancelled => json!({"code": 1, "message": "The batch was cancelled."}),
                 };
-                json!({"error": error, "metadata": {"key": id}})
+                self.with_key(id, json!({"error": error}))
             }
         }
+    }
+
+    /// A result of Gemini's: the key is in the metadata inside of a job, and beside the response in a
+    /// file.
+    fn with_key(&self, id: &str, mut line: Value) -> Value {
+        match self.by_file {
+            true => line["key"] = id.into(),
+            false => line["metadata"] = json!({"key": id}),
+        }
+        line
     }
 
     /// The job as its interface shows it.
@@ -180,12 +197,13 @@ impl Job {
                     "CANCELLED",
                     "PENDING",
                 ]);
-                let lines = self.outcomes.iter().flatten();
-                let lines: Vec<_> = lines.map(|(id, outcome)| self.line(id, outcome)).collect();
                 let mut shown = json!({
                     "name": format!("batches/{}", self.id),
                     "metadata": {
-                        "@type": "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch",
+                        "@type": format!(
+                            "type.googleapis.com/google.ai.generativelanguage.v1main.{}",
+                            if self.is_embedding { "EmbedContentBatch" } else { "GenerateContentBatch" },
+                        ),
                         "name": format!("batches/{}", self.id),
                         "model": format!("models/{}", self.model),
                         "displayName": self.input,
@@ -203,13 +221,26 @@ impl Job {
                     match refusal {
                         Some((_, why)) => shown["error"] = json!({"code": 3, "message": why}),
                         None => {
-                            shown["response"] =
-                                json!({"inlinedResponses": {"inlinedResponses": lines}});
+                            let output = self.output();
+                            shown["metadata"]["output"] = output.clone();
+                            shown["response"] = output;
                         }
                     }
                 }
                 shown
             }
         }
+    }
+
+    /// The results as Gemini shows them.
+    fn output(&self) -> Value {
+        if self.by_file {
+            let file = self.files[0].as_ref();
+            return file
+                .map_or_else(|| json!({}), |id| json!({"responsesFile": format!("files/{id}")}));
+        }
+        let lines = self.outcomes.iter().flatten();
+        let lines: Vec<_> = lines.map(|(id, outcome)| self.line(id, outcome)).collect();
+        json!({"inlinedResponses": {"inlinedResponses": lines}})
     }
 }
