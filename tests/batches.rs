@@ -6,6 +6,7 @@ use std::time::Duration;
 use support::batches::{
     GEMINI_BY_FILE, PROVIDERS, builder, client, expected, outcomes, requests, server,
 };
+use tollgate::provider::Profile;
 use tollgate::replay::Mode;
 use tollgate::testing::{BatchScript, Reply};
 use tollgate::{
@@ -29,6 +30,38 @@ fn every_interface_answers_in_the_order_of_submission() {
         assert_eq!((status.counts.total, status.counts.answered), (20, 20), "{provider}");
         assert_eq!(outcomes(&batches, &batch), expected(20, |_| None), "{provider}");
     }
+}
+
+#[test]
+fn every_profile_with_batches_submits_and_collects() {
+    let mut seen = Vec::new();
+    for profile in Profile::all().filter(|profile| profile.batches.is_some()) {
+        let (provider, server) = (profile.id.as_str(), server());
+        server.batches(BatchScript::new().fail("id-1", 400, "").empty_error_file());
+        let client = client(&server, provider, "some-model");
+        let batches = client.batches(provider);
+        let batch = batches.submit(requests(3)).unwrap();
+        batches.wait(&batch).unwrap();
+        let failed = |number| (number == 1).then_some("InvalidRequest");
+        assert_eq!(outcomes(&batches, &batch), expected(3, failed), "{provider}");
+        seen.push(provider.to_owned());
+    }
+    seen.sort();
+    let all = [
+        "alibaba",
+        "anthropic",
+        "azure",
+        "deepinfra",
+        "gemini",
+        "groq",
+        "mistral",
+        "moonshot",
+        "nebius",
+        "novita",
+        "openai",
+        "together",
+    ];
+    assert_eq!(seen, all);
 }
 
 #[test]

@@ -24,8 +24,8 @@ impl Client {
     /// Works with the batches of a provider, by name or alias: many requests in one job, at about
     /// half the price, answered within a day.
     ///
-    /// OpenAI, Azure, Anthropic, Gemini, Mistral, Groq and Together have them. The
-    /// [guide](crate::guide::batches) shows more.
+    /// OpenAI, Azure, Anthropic, Gemini, Mistral, Groq, Together, Alibaba, DeepInfra, Moonshot, Nebius and
+    /// Novita have them. The [guide](crate::guide::batches) shows more.
     ///
     /// ```
     /// use std::time::Duration;

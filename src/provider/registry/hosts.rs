@@ -20,6 +20,10 @@ pub(super) static ROWS: &[Row] = &[
         |profile| {
             profile
                 .embeddings(EmbeddingFormat::OpenAiCompatible)
+                // 50,000 requests and 500 MB, at half the price, also of embeddings
+                // (help.aliyun.com/en/model-studio/batch-inference, and its page on the
+                // OpenAI-compatible Batch API for both base URLs).
+                .batches(BatchProfile::new(BatchFormat::OpenAi, 50_000, 500_000_000).embeddings())
                 .docs("https://www.alibabacloud.com/help/en/model-studio/base-url")
                 .base_url_variables(["DASHSCOPE_BASE_URL", "DASHSCOPE_API_BASE"])
                 .key_variables(["DASHSCOPE_API_KEY", "ALIBABA_API_KEY"])
@@ -70,6 +74,13 @@ pub(super) static ROWS: &[Row] = &[
     Row::chat("deepinfra", &["deep-infra"], "https://api.deepinfra.com/v1/openai", |profile| {
         profile
             .embeddings(EmbeddingFormat::OpenAiCompatible)
+            // 50,000 lines and 200 MB, at "20% below real-time pricing". Not for Responses
+            // (docs.deepinfra.com, "Introduction to Batch API").
+            .batches(
+                BatchProfile::new(BatchFormat::OpenAi, 50_000, 200_000_000)
+                    .embeddings()
+                    .price_percent(80),
+            )
             .docs("https://docs.deepinfra.com/chat/overview")
             .base_url_variables(["DEEPINFRA_API_BASE"])
             .key_variables(["DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN", "DEEPINFRA_API_TOKEN"])
@@ -145,6 +156,10 @@ pub(super) static ROWS: &[Row] = &[
         |profile| {
             profile
                 .embeddings(EmbeddingFormat::OpenAiCompatible)
+                // Half the price, up to 5,000,000 requests and 10 GB
+                // (docs.tokenfactory.nebius.com/ai-models-inference/batch-inference). Smaller jobs,
+                // because each is in memory while it is uploaded.
+                .batches(BatchProfile::new(BatchFormat::OpenAi, 100_000, 500_000_000))
                 .docs("https://docs.tokenfactory.nebius.com/api-reference/introduction")
                 .base_url_variables(["NEBIUS_API_BASE"])
                 .key_variables(["NEBIUS_API_KEY"])
@@ -156,6 +171,9 @@ pub(super) static ROWS: &[Row] = &[
         profile
             .model_names(ModelNames::Gateway)
             .embeddings(EmbeddingFormat::OpenAiCompatible)
+            // 50,000 requests and 100 MB (novita.ai/docs/guides/llm-batch-api). It names no discount, so
+            // budgets count the full price.
+            .batches(BatchProfile::new(BatchFormat::OpenAi, 50_000, 100_000_000).price_percent(100))
             .docs("https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion")
             .base_url_variables(["NOVITA_API_BASE"])
             .key_variables(["NOVITA_API_KEY"])

@@ -3,7 +3,7 @@
 //!
 //! Sources: developers.openai.com/api/docs/guides/batch and its API reference; for Azure
 //! learn.microsoft.com/azure/foundry/reference/rest/batches-create-batch; for Groq
-//! console.groq.com/docs/batch; for Together docs.together.ai/docs/inference/batch/overview and
+//! console.groq.com/docs/batch; for others the pages that their profiles name; for Together docs.together.ai/docs/inference/batch/overview and
 //! `BatchJob` in togethercomputer/openapi.
 
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::batch::{BatchCounts, BatchEndpoint, BatchState};
 use crate::path_segment;
 use crate::wire::Failure;
 
-/// OpenAI, Azure and Groq.
+/// OpenAI, and all that share its interface as it is.
 pub(super) static OPENAI: Batches = Batches {
     upload: Upload::Form {
         path: "/files",
@@ -152,8 +152,8 @@ fn job(body: &Value) -> Result<Job, Failure> {
     })
 }
 
-/// Together writes the states in capitals, and its list of states has `IN_PROGRESS` without
-/// `FINALIZING`. An unknown state counts as in progress: it may be a new one.
+/// Together and Novita write the states in capitals. Together's list of states has `IN_PROGRESS` without
+/// `FINALIZING`, and Novita's has `PROGRESS`. An unknown state counts as in progress: it may be a new one.
 fn state(name: &str) -> BatchState {
     match &*name.to_ascii_lowercase() {
         "validating" | "queued" => BatchState::Queued,

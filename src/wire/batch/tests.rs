@@ -60,6 +60,12 @@ fn every_providers_states_have_one_set_of_names() {
             &[("IN_PROGRESS", InProgress), ("COMPLETED", Completed), ("EXPIRED", Expired)],
         ),
         (
+            // Novita
+            BatchFormat::OpenAi,
+            "status",
+            &[("VALIDATING", Queued), ("PROGRESS", InProgress), ("CANCELLED", Cancelled)],
+        ),
+        (
             BatchFormat::Mistral,
             "status",
             &[
