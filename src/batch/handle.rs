@@ -38,7 +38,7 @@ pub struct Batch {
 /// One job of the provider.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Part {
-    /// The provider's id.
+    /// The provider's id; empty if the job does not exist yet.
     pub(crate) id: String,
     pub(crate) endpoint: BatchEndpoint,
     /// Empty if not known.
@@ -100,6 +100,25 @@ impl Batch {
         &self.provider
     }
 
+    /// The handle without the jobs that do not exist, and the places of the requests in these.
+    pub(crate) fn created(&self) -> (Self, Vec<usize>) {
+        let mut batch = Self { items: Vec::new(), settled: Settled::default(), ..self.clone() };
+        let mut numbers = Vec::new();
+        batch.parts.retain(|part| {
+            let number = numbers.iter().flatten().count();
+            numbers.push((!part.id.is_empty()).then_some(number));
+            !part.id.is_empty()
+        });
+        let mut left = Vec::new();
+        for (place, item) in self.items.iter().enumerate() {
+            match numbers.get(item.part).copied().flatten() {
+                Some(part) => batch.items.push(Item { part, ..item.clone() }),
+                None => left.push(place),
+            }
+        }
+        (batch, left)
+    }
+
     /// The ids of its requests in the order of submission; empty if the batch was found by its id
     /// alone.
     pub fn request_ids(&self) -> impl ExactSizeIterator<Item = &str> {
@@ -150,7 +169,24 @@ impl Settled {
 
 #[cfg(test)]
 mod tests {
-    use super::Settled;
+    use super::*;
+
+    #[test]
+    fn jobs_that_do_not_exist_are_left_out_with_their_requests() {
+        let part = |id: &str| serde_json::json!({"id": id, "endpoint": "chat"});
+        let item =
+            |id: &str, part: u32| serde_json::json!({"id": id, "part": part, "charge": {"at": 0}});
+        let batch: Batch = serde_json::from_value(serde_json::json!({
+            "provider": "openai",
+            "parts": [part("one"), part(""), part("three")],
+            "items": [item("a", 2), item("b", 1), item("c", 0), item("d", 1)],
+        }))
+        .unwrap();
+        let (created, left) = batch.created();
+        assert_eq!((created.id().as_str(), left), ("one,three", vec![1, 3]));
+        let items: Vec<_> = created.items.iter().map(|item| (&*item.id, item.part)).collect();
+        assert_eq!(items, [("a", 1), ("c", 0)]);
+    }
 
     #[test]
     fn an_item_is_settled_once_by_all_clones_of_a_handle() {

@@ -10,11 +10,14 @@ mod profile;
 mod request;
 mod result;
 mod status;
+mod submission;
 
 pub(crate) use collected::{Collected, Seen};
 pub use handle::Batch;
 pub(crate) use handle::{BatchEndpoint, Item, Part, Settled};
 pub use profile::{BatchFormat, BatchProfile};
 pub use request::BatchRequest;
+pub(crate) use request::RequestRef;
 pub use result::{BatchOutcome, BatchResult};
 pub use status::{BatchCounts, BatchState, BatchStatus};
+pub(crate) use submission::{Mark, NoLog, SubmissionLog, Unnamed};

@@ -18,6 +18,22 @@ pub enum BatchRequest {
     Embed(EmbedRequest),
 }
 
+/// A borrowed [`BatchRequest`].
+#[derive(Clone, Copy)]
+pub(crate) enum RequestRef<'a> {
+    Chat(&'a ChatRequest),
+    Embed(&'a EmbedRequest),
+}
+
+impl<'a> From<&'a BatchRequest> for RequestRef<'a> {
+    fn from(request: &'a BatchRequest) -> Self {
+        match request {
+            BatchRequest::Chat(request) => Self::Chat(request),
+            BatchRequest::Embed(request) => Self::Embed(request),
+        }
+    }
+}
+
 impl From<ChatRequest> for BatchRequest {
     fn from(request: ChatRequest) -> Self {
         Self::Chat(request)

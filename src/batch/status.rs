@@ -92,6 +92,12 @@ pub struct BatchCounts {
 }
 
 impl BatchCounts {
+    /// How many requests are over.
+    pub(crate) fn done(self) -> u64 {
+        let Self { total: _, answered, failed, expired, cancelled } = self;
+        [answered, failed, expired, cancelled].into_iter().fold(0, u64::saturating_add)
+    }
+
     pub(crate) fn add(&mut self, other: Self) {
         let Self { total, answered, failed, expired, cancelled } = other;
         for (sum, count) in [

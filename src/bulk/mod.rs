@@ -15,6 +15,7 @@
 //!   held       items that wait
 //! worker     a call, its line in the journal, and the next step of the item
 //!   verdict    the next step of an item whose call failed
+//! batched    batches instead of calls
 //! dedupe     equal requests, which are sent once
 //! failures   the file of the items that failed
 //! json_lines the reader of files with a value on each line
@@ -25,6 +26,7 @@
 //! `core` and everything below it, `verdict`, `dedupe` and the arithmetic of `progress` are functions
 //! of values and the time.
 
+mod batched;
 mod core;
 mod dedupe;
 mod failures;
@@ -44,6 +46,7 @@ mod window;
 mod worker;
 
 pub use crate::journal::{Flush, Journal};
+pub use batched::Batched;
 pub use failures::FailedItem;
 pub use json_lines::JsonLines;
 pub use progress::{Progress, Status};

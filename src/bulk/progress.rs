@@ -1,5 +1,6 @@
 //! How far a run is, how fast it is, and what it costs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -70,8 +71,17 @@ pub struct Status {
     /// What the answers of this run have cost.
     pub spent: Money,
     /// What the whole run will have cost, if the rest costs as much as the answers so far. `None`
-    /// before the first answer, or if the total is not known.
+    /// before the first answer, or if the total or a price is not known.
     pub projected: Option<Money>,
+    /// How many answers of this run have an unknown price. They are not in the money spent.
+    pub unpriced: u64,
+    /// How many batches are in flight, in a run that uses [batches](super::Bulk::batched).
+    pub batches: u64,
+    /// How many requests these batches have.
+    pub batch_requests: u64,
+    /// How many of these requests are over, as the providers count them. Some say it only at the
+    /// end of a batch.
+    pub batch_requests_done: u64,
     /// The time since the run began.
     pub elapsed: Duration,
     /// The time until the end at the present speed, if the total is known.
@@ -130,15 +140,34 @@ impl fmt::Display for Status {
             let whole = rate.round() as u64;
             display::count(whole)
         };
-        write!(f, ", {:.1} calls/s, ", self.calls_per_second)?;
-        write!(f, "{} tokens/s, {}", whole(self.tokens_per_second), display::money(self.spent))?;
+        if self.batches > 0 {
+            write!(
+                f,
+                ", waiting for {} ({} of {} requests done), ",
+                display::counted(self.batches, "batch"),
+                display::count(self.batch_requests_done),
+                display::count(self.batch_requests)
+            )?;
+        } else {
+            write!(f, ", {:.1} calls/s, ", self.calls_per_second)?;
+            write!(f, "{} tokens/s, ", whole(self.tokens_per_second))?;
+        }
+        match (self.unpriced, self.spent.is_zero()) {
+            (0, _) => f.write_str(&display::money(self.spent))?,
+            (_, true) => f.write_str("price unknown")?,
+            (unpriced, false) => {
+                let answers = display::counted(unpriced, "answer");
+                write!(f, "{} without {answers} of unknown price", display::money(self.spent))?;
+            }
+        }
         if let Some(projected) = self.projected.filter(|_| !self.ended) {
             write!(f, " of about {}", display::money(projected))?;
         }
         match self.time_left {
             _ if self.ended => write!(f, ", {}", display::duration(self.elapsed)),
-            Some(left) => write!(f, ", {} left", display::duration(left)),
-            None => Ok(()),
+            // Batches have no steady speed.
+            Some(left) if self.batches == 0 => write!(f, ", {} left", display::duration(left)),
+            _ => Ok(()),
         }
     }
 }
@@ -156,6 +185,8 @@ pub(super) struct Counts {
     called: u64,
     ended_at: Option<Instant>,
     seconds: [Second; SPAN],
+    /// Of each batch in flight, how many requests are over, of how many.
+    batches: BTreeMap<u64, (u64, u64)>,
     status: Status,
 }
 
@@ -190,6 +221,7 @@ impl Counts {
             called: 0,
             ended_at: None,
             seconds: [Second::default(); SPAN],
+            batches: BTreeMap::new(),
             status: Status { workers, ..Status::default() },
         }
     }
@@ -209,7 +241,10 @@ impl Counts {
         self.count(end);
         let Some(Facts { tokens, cost, .. }) = called else { return };
         self.called += 1;
-        self.status.spent += cost;
+        match cost {
+            Some(cost) => self.status.spent += cost,
+            None => self.status.unpriced += 1,
+        }
         let number = now.saturating_duration_since(self.begun).as_secs();
         let second = &mut self.seconds[place(number)];
         if second.number != number {
@@ -225,6 +260,15 @@ impl Counts {
             End::Failed => &mut self.status.failed,
             End::Unfinished => &mut self.status.unfinished,
         } += 1;
+    }
+
+    /// Notes how many requests of a batch in flight are over, of how many.
+    pub(super) fn batch(&mut self, number: u64, requests: (u64, u64)) {
+        self.batches.insert(number, requests);
+    }
+
+    pub(super) fn batch_landed(&mut self, number: u64) {
+        self.batches.remove(&number);
     }
 
     /// Notes how many items wait, and how many calls may be in flight.
@@ -245,6 +289,11 @@ impl Counts {
         status.in_progress = self.read.saturating_sub(ended);
         status.total = self.total.map(|total| total.max(self.read));
         status.remaining = status.total.map(|total| total.saturating_sub(status.done()));
+        for (done, requests) in self.batches.values() {
+            status.batches += 1;
+            status.batch_requests += requests;
+            status.batch_requests_done += done;
+        }
         // A ring of seconds: those that are over, and the one that has begun.
         let newest = elapsed.as_secs();
         let oldest = (newest + 1).saturating_sub(SPAN as u64);
@@ -260,7 +309,10 @@ impl Counts {
             status.tokens_per_second = float(tokens) / span;
         }
         if let Some(remaining) = status.remaining {
-            if let Some(each) = status.spent.as_picos().checked_div(i128::from(self.called)) {
+            let is_known = status.unpriced == 0;
+            if let Some(each) =
+                status.spent.as_picos().checked_div(i128::from(self.called)).filter(|_| is_known)
+            {
                 status.projected = Some(status.spent + Money::picos(each * i128::from(remaining)));
             }
             let left = float(remaining) / status.calls_per_second;
@@ -287,7 +339,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn facts(tokens: u64, cents: i64) -> Option<Facts> {
-        Some(Facts { tokens, cost: Money::cents(cents), limited: false })
+        Some(Facts { tokens, cost: Some(Money::cents(cents)), limited: false })
     }
 
     #[test]

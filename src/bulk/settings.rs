@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::OnBudget;
+use super::batched::Batched;
 use super::run::Run;
 use super::shell::Shell;
 use super::task::{Chats, Embeds, Task};
@@ -68,6 +69,8 @@ pub(super) struct Settings {
     pub(super) deduplicate: bool,
     pub(super) total: Option<u64>,
     pub(super) stop_on: Option<StopOn>,
+    /// How to use batches, if the run does.
+    pub(super) batched: Option<(Batched, Arc<Caller>)>,
 }
 
 impl Default for Settings {
@@ -84,6 +87,7 @@ impl Default for Settings {
             deduplicate: false,
             total: None,
             stop_on: None,
+            batched: None,
         }
     }
 }
@@ -202,6 +206,34 @@ impl Bulk {
         self
     }
 
+    /// Submits the items in the providers' batches instead of calling: about half the price, and the
+    /// results come within a day. Default: every item is a call.
+    ///
+    /// Journal, failures, progress, budgets, order, deduplication and maps work as for calls. With a
+    /// journal, a run that was stopped or killed finds its batches again and pays for nothing twice.
+    /// The [guide](crate::guide::bulk) says more.
+    ///
+    /// ```no_run
+    /// # use tollgate::{ChatRequest, Client};
+    /// # let client = Client::openai("gpt-4o-mini")?;
+    /// # let requests: Vec<(u32, ChatRequest)> = Vec::new();
+    /// for (id, result) in client.bulk().batched().journal("night.journal").chat(requests)? {
+    ///     println!("{id}: {}", result?.text());
+    /// }
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    #[doc(alias = "batch")]
+    pub fn batched(self) -> Self {
+        self.batched_with(Batched::default())
+    }
+
+    /// Like [`batched`](Self::batched), with settings of its own. The [look-ahead](Self::look_ahead)
+    /// is then by default as many items as the batches in flight may have.
+    pub fn batched_with(mut self, batched: Batched) -> Self {
+        self.settings.batched = Some((batched, Arc::clone(&self.caller)));
+        self
+    }
+
     /// Starts chats. The requests are read on the thread that iterates over the results, when there
     /// is room for another one. An id is anything that can be written as text, and must be unique.
     ///
@@ -296,7 +328,10 @@ impl Bulk {
             ));
         }
         if settings.look_ahead == 0 {
-            settings.look_ahead = settings.workers.saturating_mul(AHEAD);
+            settings.look_ahead = match &settings.batched {
+                Some((batched, _)) => batched.max_requests.saturating_mul(batched.in_flight),
+                None => settings.workers.saturating_mul(AHEAD),
+            };
         }
         let items = requests.into_iter();
         if settings.total.is_none() {

@@ -1,5 +1,6 @@
 //! The channels and files around the core of a run.
 
+mod batches;
 mod intake;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::cancel::{CancelToken, Listening};
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
 use crate::journal::{self, Index, Opened};
+use batches::Batches;
 use intake::Past;
 
 type Item<W> = (String, <W as Task>::Request);
@@ -39,6 +41,8 @@ pub(super) struct Shell<'a, W: Task, T: Send + 'static> {
     index: Index,
     past: Option<Past>,
     duplicates: Option<Duplicates<W::Answer, Job<W>>>,
+    /// The batches, if the run uses them.
+    batches: Option<Batches<W>>,
     failures: Option<Failures>,
     shared: Arc<Shared<W, T>>,
     /// The caller's token, and what it does.
@@ -80,10 +84,13 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         settings: Settings,
         opened: Option<Opened>,
     ) -> Result<Self, Error> {
-        let (index, writer, reader) = match opened {
-            Some(Opened { index, writer, reader }) => (index, Some(writer), Some(reader)),
-            None => (Index::new(), None, None),
+        let (index, writer, mut reader, open) = match opened {
+            Some(Opened { index, writer, reader, batches }) => {
+                (index, Some(writer), Some(reader), batches)
+            }
+            None => (Index::new(), None, None, Vec::new()),
         };
+        let batches = Batches::open(&settings, open, reader.as_mut())?;
         let past = reader.zip(settings.journal).map(|(reader, journal)| Past {
             reader,
             repeat_failures: journal.repeat_failures,
@@ -91,13 +98,14 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         });
         let failures = settings.failures.as_deref().map(Failures::create).transpose()?;
         let cancelled = settings.cancel.as_ref().map(CancelToken::channel);
-        Ok(Self {
+        let mut this = Self {
             items: first.is_some().then_some(items),
             first,
             core: Core::new(settings.workers, settings.look_ahead, settings.ordered),
             index,
             past,
             duplicates: settings.deduplicate.then(Duplicates::default),
+            batches,
             failures,
             shared: Arc::new(Shared {
                 call,
@@ -118,7 +126,9 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             stopped: None,
             fault: None,
             ended: false,
-        })
+        };
+        this.resume_batches();
+        Ok(this)
     }
 
     fn next(&mut self) -> Option<Yielded<T>> {
@@ -126,13 +136,15 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             while let Ok(report) = self.workers.reports.try_recv() {
                 self.take(report);
             }
+            self.note_batches();
             self.fill();
             if let Some(result) = self.core.pop() {
                 return Some(result);
             }
             if self.items.is_none() && self.core.is_empty() {
-                self.end();
+                self.end(self.stopped.is_none());
             } else {
+                self.launch_batches(true);
                 self.wait();
             }
         }
@@ -154,15 +166,24 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             // Skipping what the journal has can take long.
             self.note_cancelled();
         }
+        self.launch_batches(false);
         let shape = self.core.shape();
         if std::mem::replace(&mut self.shape, shape) != shape {
             self.shared.progress.update(|counts| counts.shape(shape));
         }
     }
 
-    /// Gives an item to the workers, and starts one if all are busy.
+    /// Gives an item to the workers, or to the next batch.
     fn send(&mut self, mut job: Job<W>) {
         job.round = self.core.send();
+        match job.work {
+            Work::Batch(of) => self.to_batch(job, of),
+            _ => self.dispatch(job),
+        }
+    }
+
+    /// Gives an item to the workers, and starts one if all are busy.
+    fn dispatch(&mut self, job: Job<W>) {
         if let Err(error) = self.workers.start(self.core.sent(), &self.shared) {
             self.core.unsend();
             self.fail_run(error.clone());
@@ -175,6 +196,9 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
     fn take(&mut self, Report { mut job, outcome }: Report<W, T>) {
         let Outcome { ended, limited, fault } = outcome;
         let now = Instant::now();
+        // Batches have no pace.
+        let limited = limited.filter(|_| self.batches.is_none());
+        let flight = job.flight.take();
         self.core.returned(job.round, limited, now);
         while self.core.has_too_many() {
             let Some(early) = self.workers.recall() else { break };
@@ -183,6 +207,9 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         match ended {
             Ended::Done(result, answer) => self.done(job, result, answer),
             Ended::Again { again, is_own } if self.stopped.is_none() => {
+                if flight.is_some() {
+                    job.work = Work::Batch(None);
+                }
                 job.rounds += u32::from(!is_own);
                 self.core.hold(job, again, now);
             }
@@ -203,6 +230,9 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         }
         if let Some(fault) = fault {
             self.fail_run(fault);
+        }
+        if let Some(flight) = flight {
+            self.received(flight);
         }
     }
 
@@ -275,6 +305,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         if self.stopped.is_none() {
             self.stop(Error::cancelled());
         }
+        self.leave_batches();
         // Also if the run has stopped for another reason.
         if self.on_cancel == OnCancel::Cancel {
             self.in_flight.cancel();
@@ -287,6 +318,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             return;
         }
         self.fault = Some(error.clone());
+        self.leave_batches();
         let next = self.first.take().or_else(|| self.items.as_mut()?.next());
         self.stop(error.clone());
         if let Some((id, _)) = next {
@@ -300,10 +332,19 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         self.shared.stopped.store(true, Ordering::Relaxed);
         (self.items, self.first) = (None, None);
         let error = self.stopped.get_or_insert(error).clone();
+        let mut received = Vec::new();
         while let Some(job) = self.workers.recall() {
-            self.core.unsend();
-            self.unfinished(job, error.clone());
+            match job.work {
+                // It is paid for.
+                Work::Received(_) => received.push(job),
+                _ => {
+                    self.core.unsend();
+                    self.unfinished(job, error.clone());
+                }
+            }
         }
+        received.into_iter().for_each(|job| self.workers.send(job));
+        self.drop_waiting(&error);
         while let Some(job) = self.core.take_any() {
             self.unfinished(job, error.clone());
         }
@@ -312,8 +353,10 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
     /// Waits until a call ends, an item is due, or the caller cancels.
     fn wait(&mut self) {
         let flush = self.shared.journal.as_ref().and_then(journal::Writer::flush_due);
-        let due = [self.core.wake(), flush].into_iter().flatten().min();
-        if due.is_none() && self.cancelled.is_none() {
+        let batches = self.batches.as_ref();
+        let launch = batches.and_then(Batches::wake);
+        let due = [self.core.wake(), flush, launch].into_iter().flatten().min();
+        if due.is_none() && self.cancelled.is_none() && batches.is_none() {
             // The usual case, without the cost of `select!`.
             if let Ok(report) = self.workers.reports.recv() {
                 self.take(report);
@@ -321,13 +364,19 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             return;
         }
         let due = due.map_or_else(never, at);
-        let never_cancelled = never();
+        let (never_cancelled, no_news) = (never(), never());
+        let news = batches.map_or(&no_news, |batches| &batches.news);
         let cancelled =
             self.cancelled.as_ref().map_or(&never_cancelled, |(cancelled, _)| cancelled);
         select! {
             recv(self.workers.reports) -> report => {
                 if let Ok(report) = report {
                     self.take(report);
+                }
+            }
+            recv(news) -> news => {
+                if let Ok((number, event)) = news {
+                    self.note_batch(number, event);
                 }
             }
             recv(cancelled) -> _ => {
@@ -349,12 +398,13 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         }
     }
 
-    /// Ends the run after its last item.
-    fn end(&mut self) {
+    /// Ends the run after its last item. `all_read` says whether every item was read.
+    fn end(&mut self, all_read: bool) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
         self.workers.join();
+        self.end_batches(all_read);
         self.flush();
         if let Some(Err(fault)) = self.failures.take().map(Failures::finish) {
             self.fail_run(fault);
@@ -371,7 +421,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         (self.items, self.first) = (None, None);
         self.in_flight.cancel();
         while self.workers.recall().is_some() {}
-        self.end();
+        self.end(false);
     }
 }
 

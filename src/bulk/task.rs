@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 use crate::Money;
+use crate::batch::{BatchOutcome, RequestRef};
 use crate::call::Caller;
 use crate::cancel::CancelToken;
 use crate::chat::{ChatRequest, ChatResponse};
@@ -30,6 +31,12 @@ pub(super) trait Task: 'static {
 
     fn facts(answer: &Self::Answer) -> Facts;
 
+    /// The request as one of a batch.
+    fn in_batch(request: &Self::Request) -> RequestRef<'_>;
+
+    /// The answer to a request of a batch.
+    fn of_batch(outcome: BatchOutcome) -> Result<Self::Answer, Error>;
+
     /// Takes the response's body away, which repeats the answer in the provider's own format.
     fn take_raw(_: &mut Self::Answer) -> String {
         String::new()
@@ -39,12 +46,18 @@ pub(super) trait Task: 'static {
 }
 
 /// What progress and pace need of a call.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     pub(super) tokens: u64,
-    pub(super) cost: Money,
+    /// `None` if no price is known.
+    pub(super) cost: Option<Money>,
     /// Whether an attempt met a rate limit or an overloaded server.
     pub(super) limited: bool,
+}
+
+impl Facts {
+    /// Those of a call without an answer.
+    pub(super) const UNANSWERED: Self = Self { tokens: 0, cost: Some(Money::ZERO), limited: false };
 }
 
 /// Whether any of these attempts met a rate limit or an overloaded server.
@@ -116,9 +129,17 @@ impl Task for Chats {
     fn facts(answer: &ChatResponse) -> Facts {
         Facts {
             tokens: answer.usage.total_tokens,
-            cost: answer.cost.map(|cost| cost.total).unwrap_or_default(),
+            cost: answer.cost.map(|cost| cost.total),
             limited: is_limited(&answer.attempts),
         }
+    }
+
+    fn in_batch(request: &ChatRequest) -> RequestRef<'_> {
+        RequestRef::Chat(request)
+    }
+
+    fn of_batch(outcome: BatchOutcome) -> Result<ChatResponse, Error> {
+        outcome.into_chat()
     }
 
     fn take_raw(answer: &mut ChatResponse) -> String {
@@ -175,9 +196,17 @@ impl Task for Embeds {
     fn facts(answer: &Embeddings) -> Facts {
         Facts {
             tokens: answer.usage.total_tokens,
-            cost: answer.cost.map(|cost| cost.total).unwrap_or_default(),
+            cost: answer.cost.map(|cost| cost.total),
             limited: is_limited(answer.batches.iter().flat_map(|batch| &batch.attempts)),
         }
+    }
+
+    fn in_batch(request: &EmbedRequest) -> RequestRef<'_> {
+        RequestRef::Embed(request)
+    }
+
+    fn of_batch(outcome: BatchOutcome) -> Result<Embeddings, Error> {
+        outcome.into_embeddings()
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) enum Again {
 
 /// How often an item is sent again after a rate limit, each time with all the retries of a call.
 /// The waits add up to a quarter of an hour and more.
-const ROUNDS: u32 = 20;
+pub(super) const ROUNDS: u32 = 20;
 
 /// The shortest and longest wait after a rate limit without a time to wait.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));

@@ -12,6 +12,7 @@ use super::progress::{End, Progress};
 use super::settings::StopOn;
 use super::task::{Facts, Task, is_limited};
 use super::verdict::{Again, OnBudget, Verdict, verdict};
+use crate::batch::BatchOutcome;
 use crate::cancel::CancelToken;
 use crate::error::{Error, Phase};
 use crate::fingerprint::Fingerprint;
@@ -34,6 +35,8 @@ pub(super) struct Job<W: Task> {
     /// How often it was sent again, not counting waits for the client's own limits and budgets.
     pub(super) rounds: u32,
     pub(super) round: Round,
+    /// The number of the batch whose result it gets.
+    pub(super) flight: Option<u64>,
 }
 
 impl<W: Task> Job<W> {
@@ -45,8 +48,8 @@ impl<W: Task> Job<W> {
         print: Option<Fingerprint>,
         work: Work<W::Answer>,
     ) -> Self {
-        let (leads, rounds, round) = (false, 0, Round::default());
-        Self { number, id, request, print, work, leads, rounds, round }
+        let (leads, rounds, round, flight) = (false, 0, Round::default(), None);
+        Self { number, id, request, print, work, leads, rounds, round, flight }
     }
 }
 
@@ -54,6 +57,10 @@ impl<W: Task> Job<W> {
 pub(super) enum Work<A> {
     /// Its call.
     Call,
+    /// It is submitted in a batch, unless the batch of an earlier run with this number has it.
+    Batch(Option<u64>),
+    /// It gets its result of a batch.
+    Received(Box<BatchOutcome>),
     /// It gets the answer to an equal request.
     Same(Answered<A>),
     /// It gets its answer of an earlier run, from the journal.
@@ -123,6 +130,12 @@ impl<W: Task, T> Shared<W, T> {
                 Ok(answer) => self.answered(&job, answer),
                 Err(error) => self.failed(&job, error),
             },
+            // The run never sends it here.
+            Work::Batch(_) => Ended::NotSent.into(),
+            Work::Received(outcome) => match W::of_batch(*outcome) {
+                Ok(answer) => self.answered(&job, answer),
+                Err(error) => self.failed(&job, error),
+            },
             Work::Same(same) => {
                 let answer = W::Answer::clone(&same.answer);
                 let Finished { result, fault } = self.finish(&job, answer, Some(&same.id));
@@ -170,7 +183,7 @@ impl<W: Task, T> Shared<W, T> {
             Verdict::Stop => (Ended::Stop(error), None),
             Verdict::Failed => {
                 let fault = self.record_failure(job, &error);
-                self.count(End::Failed, Some(Facts::default()));
+                self.count(End::Failed, Some(Facts::UNANSWERED));
                 (Ended::Done(Err(error), None), fault)
             }
         };

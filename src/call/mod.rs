@@ -52,7 +52,7 @@ use crate::token_count::TokenCount;
 use crate::transport::Transport;
 use crate::wire::models::MAX_PAGES;
 use crate::wire::{Delivery, showable, token_count};
-pub(crate) use batch::{BatchOptions, WaitTimes};
+pub(crate) use batch::{BatchOptions, Sent, Submission, WaitTimes};
 pub use batch::{BatchResults, BatchSummary};
 use chat::Chat;
 use count::Count;

@@ -204,7 +204,7 @@ impl Batches {
     /// is. Otherwise as for [`status`](Self::status), but failures that may pass are tried again
     /// until the deadline.
     pub fn wait(&self, batch: &Batch) -> Result<BatchStatus, Error> {
-        self.caller.wait_for_batch(&self.options, batch, self.times)
+        self.caller.wait_for_batch(&self.options, batch, self.times, |_| {})
     }
 
     /// Reads the results of a batch that has ended, in the order of submission.

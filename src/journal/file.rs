@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::index::Index;
 use super::line::{self, Header};
 use super::lock;
-use super::scan::{Unreadable, scan};
+use super::scan::{OpenBatch, Unreadable, scan};
 use super::settings::Journal;
 use super::writer::{Sink, Writer};
 use crate::chat::json_problem;
@@ -30,6 +30,8 @@ pub(crate) struct Opened {
     pub(crate) index: Index,
     pub(crate) writer: Writer,
     pub(crate) reader: Reader,
+    /// The batches of earlier runs that are not over.
+    pub(crate) batches: Vec<OpenBatch>,
 }
 
 /// Opens a journal, repairs its end, and reads its lines.
@@ -98,7 +100,7 @@ pub(crate) fn open(journal: &Journal, job: Job) -> Result<Opened, Error> {
     let reader = Reader { path: path.to_owned(), file: BufReader::new(reader) };
     let sink = Appended { file, _lock: lock };
     let writer = Writer::new(path.to_owned(), Box::new(sink), length, journal.flush, journal.sync);
-    Ok(Opened { index, writer, reader })
+    Ok(Opened { index, writer, reader, batches: scanned.batches })
 }
 
 /// A journal has prompts and answers, so nobody else may read it.
@@ -167,6 +169,11 @@ impl Reader {
     /// The failure on the line at `offset`.
     pub(crate) fn failure(&mut self, offset: u64) -> Result<Error, Error> {
         self.line(offset).map(|line: line::Failure| line.failed.into())
+    }
+
+    /// The step of a batch on the line at `offset`.
+    pub(crate) fn batch_step<S: DeserializeOwned>(&mut self, offset: u64) -> Result<S, Error> {
+        self.line(offset).map(|line: line::BatchStep<S>| line.step)
     }
 
     fn line<L: DeserializeOwned>(&mut self, offset: u64) -> Result<L, Error> {

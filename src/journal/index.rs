@@ -65,9 +65,7 @@ impl Index {
     /// What is known of an id.
     fn entry(&mut self, id: &str) -> hash_map::Entry<'_, u64, Entry> {
         let hash = self.hasher.hash_one(id);
-        // The tables use the lowest and the highest bits.
-        let shard = usize::try_from(hash >> 40 & 0xff).unwrap_or_default() % SHARDS;
-        self.shards[shard].entry(hash)
+        self.shards[shard(hash)].entry(hash)
     }
 
     /// Notes a line of the journal. A later line of the same id replaces it, unless it has the
@@ -82,6 +80,17 @@ impl Index {
                 }
             })
             .or_insert(entry);
+    }
+
+    /// Whether the journal has an answer for this id and request, or a failure at this place or
+    /// later.
+    pub(crate) fn is_done(&self, id: &str, request: Fingerprint, since: u64) -> bool {
+        let hash = self.hasher.hash_one(id);
+        let known = self.shards[shard(hash)].get(&hash);
+        known.is_some_and(|Entry(known)| {
+            let is_new = known & FAILED == 0 || known & OFFSET >= since;
+            known & OFFSET != 0 && is_new && known & check_mask() == check(request)
+        })
     }
 
     /// Notes that the run has come to this id.
@@ -99,6 +108,11 @@ impl Index {
             }),
         }
     }
+}
+
+/// The table of a hash. The tables themselves use its lowest and highest bits.
+fn shard(hash: u64) -> usize {
+    usize::try_from(hash >> 40 & 0xff).unwrap_or_default() % SHARDS
 }
 
 const fn check_mask() -> u64 {
@@ -152,6 +166,9 @@ mod tests {
         let mut index = Index::new();
         index.note("a", one, false, LARGEST);
         index.note("b", one, true, 7);
+        assert!(index.is_done("a", one, 0) && !index.is_done("a", other, 0));
+        assert!(index.is_done("b", one, 7) && !index.is_done("b", one, 8));
+        assert!(!index.is_done("c", one, 0));
         let known =
             |failed, same_request, offset| Entered::Known(Known { failed, same_request, offset });
         assert_eq!(index.enter("a", Some(one)), known(false, true, LARGEST));

@@ -55,14 +55,25 @@ impl<'a> Header<'a> {
     }
 }
 
-/// What the index needs of a line.
+/// What the index needs of a line: about an item, or about a batch.
 #[derive(Debug, Deserialize)]
 pub(super) struct Summary<'a> {
     #[serde(borrow)]
-    pub(super) id: Cow<'a, str>,
-    pub(super) request: Fingerprint,
+    pub(super) id: Option<Cow<'a, str>>,
+    pub(super) request: Option<Fingerprint>,
     pub(super) failed: Option<serde::de::IgnoredAny>,
     pub(super) answer: Option<serde::de::IgnoredAny>,
+    /// The name of the batch.
+    #[serde(borrow)]
+    pub(super) batch: Option<Cow<'a, str>>,
+    /// What happened to it; `None` if nothing more will.
+    pub(super) step: Option<serde::de::IgnoredAny>,
+}
+
+/// What happened to a batch.
+#[derive(Debug, Deserialize)]
+pub(super) struct BatchStep<S> {
+    pub(super) step: S,
 }
 
 /// The answer on a line.
@@ -148,6 +159,18 @@ pub(crate) fn failed(id: &str, request: Fingerprint, error: &Error) -> Result<Ve
         failed: Failed,
     }
     written(&Line { id, request, failed: error.into() })
+}
+
+/// The line of a step of a batch, with its line break. Without a step, the batch is over, and its
+/// lines do not matter any more.
+pub(crate) fn batch_step(name: &str, step: Option<&impl Serialize>) -> Result<Vec<u8>, Error> {
+    #[derive(Serialize)]
+    struct Line<'a, S> {
+        batch: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        step: Option<&'a S>,
+    }
+    written(&Line { batch: name, step })
 }
 
 /// A value as a line. serde_json escapes line breaks within it.

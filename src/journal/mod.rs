@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! settings  where the journal is, and when it is flushed
-//! line      what a line says: the header, an answer, a failure
+//! line      what a line says: the header, an answer, a failure, a step of a batch
 //! index     the ids of a run, and where the journal has their lines
 //! scan      reads a journal into an index, and finds a torn last line
 //! lock      keeps a second process out
@@ -20,7 +20,8 @@ mod writer;
 
 pub(crate) use file::{Job, Opened, Reader, for_the_user_alone, open};
 pub(crate) use index::{Entered, Index, Known};
-pub(crate) use line::{answered, failed};
+pub(crate) use line::{answered, batch_step, failed};
+pub(crate) use scan::OpenBatch;
 pub use settings::{Flush, Journal};
 #[cfg(test)]
 pub(crate) use writer::Sink;

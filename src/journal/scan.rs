@@ -15,6 +15,15 @@ pub(super) struct Scanned {
     pub(super) whole: u64,
     /// Whether the last whole line lacks its line break.
     pub(super) lacks_break: bool,
+    /// The batches that are not over, the oldest first.
+    pub(super) batches: Vec<OpenBatch>,
+}
+
+/// A batch that is not over, and where the journal has its lines.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct OpenBatch {
+    pub(crate) name: String,
+    pub(crate) steps: Vec<u64>,
 }
 
 /// Why a journal cannot be used.
@@ -34,7 +43,7 @@ impl From<io::Error> for Unreadable {
 /// Reads all lines. The last one may be torn, because the process that wrote it was killed; it is
 /// whole if it is valid JSON.
 pub(super) fn scan(mut journal: impl BufRead, index: &mut Index) -> Result<Scanned, Unreadable> {
-    let mut scanned = Scanned { header: None, whole: 0, lacks_break: false };
+    let mut scanned = Scanned { header: None, whole: 0, lacks_break: false, batches: Vec::new() };
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -44,7 +53,7 @@ pub(super) fn scan(mut journal: impl BufRead, index: &mut Index) -> Result<Scann
         let is_last = !line.ends_with(b"\n");
         let read = match scanned.header.is_none() {
             true => header(&line).map(|header| scanned.header = Some(header)),
-            false => item(&line, scanned.whole, index),
+            false => note(&line, scanned.whole, index, &mut scanned.batches),
         };
         match read {
             Ok(()) => {
@@ -68,15 +77,32 @@ fn header(line: &[u8]) -> Result<String, String> {
     }
 }
 
-fn item(line: &[u8], offset: u64, index: &mut Index) -> Result<(), String> {
+/// Notes a line about an item or a batch.
+fn note(
+    line: &[u8],
+    offset: u64,
+    index: &mut Index,
+    batches: &mut Vec<OpenBatch>,
+) -> Result<(), String> {
     let line: Summary<'_> = serde_json::from_slice(line).map_err(|error| json_problem(&error))?;
-    if line.failed.is_none() && line.answer.is_none() {
-        return Err("it has neither an answer nor a failure".to_owned());
-    }
     if offset >= LARGEST {
         return Err("the journal is larger than 1 TiB".to_owned());
     }
-    index.note(&line.id, line.request, line.failed.is_some(), offset);
+    if let Some(name) = line.batch {
+        match (line.step.is_some(), batches.iter_mut().find(|batch| batch.name == name)) {
+            (true, Some(batch)) => batch.steps.push(offset),
+            (true, None) => batches.push(OpenBatch { name: name.into(), steps: vec![offset] }),
+            (false, _) => batches.retain(|batch| batch.name != name),
+        }
+        return Ok(());
+    }
+    let (Some(id), Some(request)) = (line.id, line.request) else {
+        return Err("it has no id or no fingerprint of the request".to_owned());
+    };
+    if line.failed.is_none() && line.answer.is_none() {
+        return Err("it has neither an answer nor a failure".to_owned());
+    }
+    index.note(&id, request, line.failed.is_some(), offset);
     Ok(())
 }
 
@@ -99,7 +125,7 @@ fn only_zeros(line: &[u8], journal: &mut impl BufRead) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::super::index::Entered;
-    use super::super::line::{answered, failed, written};
+    use super::super::line::{answered, batch_step, failed, written};
     use super::*;
     use crate::error::{Error, ErrorKind};
     use crate::fingerprint::Fingerprint;
@@ -145,6 +171,21 @@ mod tests {
                 .filter(|id| matches!(index.enter(id, Some(PRINT)), Entered::Known(_)));
             assert_eq!(known.count(), usize::saturating_sub(count, 1), "{cut}");
         }
+    }
+
+    #[test]
+    fn the_lines_of_a_batch_are_found_until_it_is_over() {
+        let step = |name, step: Option<u32>| batch_step(name, step.as_ref()).unwrap();
+        let mut lines = lines();
+        let of_items = lines.concat().len() as u64;
+        lines.extend([step("one", Some(1)), step("two", Some(1)), step("one", Some(2))]);
+        let after = |count: usize| lines[..count].concat().len() as u64;
+        let scanned = |journal: Vec<u8>| scan(&journal[..], &mut Index::new()).unwrap().batches;
+        let open = |name: &str, steps: &[u64]| OpenBatch { name: name.into(), steps: steps.into() };
+        let (one, two) = (open("one", &[of_items, after(6)]), open("two", &[after(5)]));
+        assert_eq!(scanned(lines.concat()), [one, open("two", &[after(5)])]);
+        let over = [lines.concat(), step("one", None)].concat();
+        assert_eq!(scanned(over), [two]);
     }
 
     #[test]

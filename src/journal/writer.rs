@@ -88,6 +88,25 @@ impl Writer {
         if is_due { lines.write(&self.path, now) } else { Ok(()) }
     }
 
+    /// Appends a line and waits until it is on the disk, whatever is set. The lines of a batch need
+    /// that: without them, a later run would pay for the batch again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`append`](Self::append).
+    pub(crate) fn append_and_sync(&self, line: &[u8], now: Instant) -> Result<(), Error> {
+        let lines = &mut *self.lines.lock();
+        lines.buffer.extend_from_slice(line);
+        lines.buffered = lines.buffered.saturating_add(1);
+        if let Some(error) = &lines.failed {
+            return Err(error.clone());
+        }
+        let sync = std::mem::replace(&mut lines.sync, true);
+        let written = lines.write(&self.path, now);
+        lines.sync = sync;
+        written
+    }
+
     /// When the lines that are not in the file are due; `None` if there are none, or not by time.
     pub(crate) fn flush_due(&self) -> Option<Instant> {
         // The usual settings need no time. The run must not wait here for a worker's write.

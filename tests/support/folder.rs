@@ -1,4 +1,4 @@
-//! A folder of recordings.
+//! A folder for the files of a test.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,6 +20,12 @@ impl Folder {
 
     pub(crate) fn replay(&self, mode: Mode) -> Replay {
         Replay::dir(&self.0).mode(mode)
+    }
+
+    /// The path of a file in it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        fs::create_dir_all(&self.0).expect("a folder for temporary files");
+        self.0.join(name)
     }
 
     /// The names of all files in it.

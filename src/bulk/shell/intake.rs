@@ -41,13 +41,7 @@ impl Past {
             return Ok(Recalled::Repeats);
         }
         if !same_request {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                format!(
-                    "the journal has another request for the id {id:?}, so it belongs to another \
-                     job, or the input has changed; use another journal"
-                ),
-            ));
+            return Err(other_request(id));
         }
         match (failed, self.replay) {
             (true, _) => self.reader.failure(offset).map(Recalled::Failed),
@@ -69,7 +63,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
         let has_print = self.past.is_some() || self.duplicates.is_some();
         let print = has_print.then(|| W::fingerprint(&request));
         match self.index.enter(&id, print) {
-            Entered::New => self.begin(id, request, print, Work::Call),
+            Entered::New => self.begin_new(id, request, print),
             Entered::Duplicate => {
                 let problem = format!(
                     "the id {id:?} occurs twice; the second item is not sent, because every item \
@@ -86,7 +80,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
         let Some(past) = &mut self.past else { return };
         let replay = past.replay;
         match past.recall(&id, line) {
-            Ok(Recalled::Repeats) => self.begin(id, request, print, Work::Call),
+            Ok(Recalled::Repeats) => self.begin_new(id, request, print),
             Ok(Recalled::Skips) => {
                 self.shared.progress.update(|counts| counts.skipped(End::Answered));
             }
@@ -108,6 +102,24 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
         }
     }
 
+    /// Begins an item without a result, which a batch of an earlier run may have.
+    fn begin_new(&mut self, id: String, request: W::Request, print: Option<Fingerprint>) {
+        let Some(batches) = &mut self.batches else {
+            return self.begin(id, request, print, Work::Call);
+        };
+        match batches.claim(&id) {
+            Some((_, submitted)) if print != Some(submitted) => {
+                let error = other_request(&id);
+                self.fail_run(error.clone());
+                self.leave(id, error);
+            }
+            claim => {
+                let of = claim.map(|(number, _)| number);
+                self.begin(id, request, print, Work::Batch(of));
+            }
+        }
+    }
+
     /// Begins an item.
     fn begin(
         &mut self,
@@ -118,7 +130,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     ) {
         W::token(&mut request).get_or_insert_with(|| self.in_flight.clone());
         let mut job = Job::new(self.core.add(), id, request, print, work);
-        if let (Some(duplicates), Some(print), Work::Call) =
+        if let (Some(duplicates), Some(print), Work::Call | Work::Batch(_)) =
             (&mut self.duplicates, print, &job.work)
         {
             job = match duplicates.find(print, job) {
@@ -135,6 +147,15 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
         let job = Job::new(self.core.add(), id, request, None, Work::Call);
         self.fail(job, Error::invalid_request(problem));
     }
+}
+
+/// Why an item is not the one that the journal has.
+fn other_request(id: &str) -> Error {
+    let message = format!(
+        "the journal has another request for the id {id:?}, so it belongs to another job, or the \
+         input has changed; use another journal"
+    );
+    Error::new(ErrorKind::Configuration, message)
 }
 
 /// Why an id cannot be used.

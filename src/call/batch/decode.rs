@@ -9,7 +9,7 @@ use crate::call::chat::{self, into_text};
 use crate::call::embed;
 use crate::call::input_only;
 use crate::call::target::Target;
-use crate::cost::{Bill, Charge, Cost, ParkedCharge};
+use crate::cost::{Bill, CallPlan, Charge, Cost, ParkedCharge};
 use crate::embed::{EmbedBatch, Embeddings};
 use crate::error::Error;
 use crate::tags::Tags;
@@ -197,31 +197,16 @@ impl Service {
     /// Settles a request, unless this process has settled it before. Returns its cost.
     fn settle(&self, owed: Owed, known: &Known<'_>) -> Result<Option<Cost>, Error> {
         let Known { batch, part, item, place, count } = known;
-        let settings = &self.endpoint.settings;
-        let costs = &self.caller.settings.costs;
-        let tags = item.and_then(|item| item.tags).and_then(|place| batch.tags.get(place));
-        let plan = costs.plan_in_batch(
-            settings.profile.id.as_str(),
-            &settings.price_provider,
-            &part.model,
-            self.profile.price_percent,
-            tags.map(Tags::from).unwrap_or_default(),
-        );
         if !batch.settled.mark(*place, *count) {
             return Ok(match owed {
-                Owed::Answer(bill) => costs.appraise(plan, *bill),
+                Owed::Answer(bill) => {
+                    let plan = self.plan(batch, part, *item);
+                    self.caller.settings.costs.appraise(plan, *bill)
+                }
                 Owed::Nothing | Owed::Unknown => None,
             });
         }
-        let unreserved;
-        let parked = match item {
-            Some(item) => &item.charge,
-            None => {
-                unreserved = ParkedCharge::unreserved(SystemTime::now());
-                &unreserved
-            }
-        };
-        let charge: Charge = costs.take_up(plan, parked, &batch.ledger)?;
+        let charge = self.charge(batch, part, *item)?;
         Ok(match owed {
             Owed::Answer(bill) => charge.settle(*bill),
             Owed::Nothing => {
@@ -231,5 +216,40 @@ impl Service {
             // Dropped, it is charged by the rule for calls without an answer.
             Owed::Unknown => None,
         })
+    }
+
+    /// Takes up what was reserved for a request.
+    ///
+    /// # Errors
+    ///
+    /// [`Ledger`](crate::ErrorKind::Ledger) if the ledger cannot be written.
+    pub(super) fn charge(
+        &self,
+        batch: &Batch,
+        part: &Part,
+        item: Option<&Item>,
+    ) -> Result<Charge, Error> {
+        let unreserved;
+        let parked = match item {
+            Some(item) => &item.charge,
+            None => {
+                unreserved = ParkedCharge::unreserved(SystemTime::now());
+                &unreserved
+            }
+        };
+        let plan = self.plan(batch, part, item);
+        self.caller.settings.costs.take_up(plan, parked, &batch.ledger)
+    }
+
+    fn plan(&self, batch: &Batch, part: &Part, item: Option<&Item>) -> CallPlan {
+        let settings = &self.endpoint.settings;
+        let tags = item.and_then(|item| item.tags).and_then(|place| batch.tags.get(place));
+        self.caller.settings.costs.plan_in_batch(
+            settings.profile.id.as_str(),
+            &settings.price_provider,
+            &part.model,
+            self.profile.price_percent,
+            tags.map(Tags::from).unwrap_or_default(),
+        )
     }
 }

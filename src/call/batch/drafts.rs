@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use super::Service;
 use super::encode::Encoded;
-use crate::batch::{BatchEndpoint, BatchRequest};
+use crate::batch::{BatchEndpoint, RequestRef};
 use crate::cost::Reservation;
 use crate::error::Error;
 use crate::header::HeaderValue;
@@ -39,7 +39,7 @@ pub(super) struct Drafts {
     /// The part of each endpoint and model that still has room.
     open: HashMap<(BatchEndpoint, String), usize>,
     pub(super) requests: Vec<Checked>,
-    ids: HashSet<String>,
+    pub(super) ids: HashSet<String>,
     pub(super) tags: Vec<BTreeMap<String, String>>,
 }
 
@@ -49,7 +49,7 @@ impl Drafts {
         &mut self,
         service: &Service,
         id: String,
-        request: &BatchRequest,
+        request: RequestRef<'_>,
     ) -> Result<(), Error> {
         service.interface.ids().check(&id)?;
         if self.ids.contains(&id) {
@@ -91,8 +91,8 @@ impl Drafts {
             }
         }
         let tags = match request {
-            BatchRequest::Chat(request) => &request.tags,
-            BatchRequest::Embed(request) => &request.tags,
+            RequestRef::Chat(request) => &request.tags,
+            RequestRef::Embed(request) => &request.tags,
         };
         let tags = (!tags.is_empty()).then(|| {
             // Most batches have few different tags.

@@ -1,7 +1,7 @@
 //! Encodes one request of a batch, and reserves the most it can cost.
 
 use super::Service;
-use crate::batch::{BatchEndpoint, BatchRequest};
+use crate::batch::{BatchEndpoint, RequestRef};
 use crate::call::admission::{Admission, admit};
 use crate::call::chat::Chat;
 use crate::call::operation::Operation;
@@ -34,10 +34,10 @@ impl Service {
     /// # Errors
     ///
     /// If the provider's batches cannot serve it, or a budget refuses it.
-    pub(super) fn encode(&self, request: &BatchRequest) -> Result<Encoded, Error> {
+    pub(super) fn encode(&self, request: RequestRef<'_>) -> Result<Encoded, Error> {
         match request {
-            BatchRequest::Chat(request) => self.encode_chat(request),
-            BatchRequest::Embed(request) => self.encode_embed(request),
+            RequestRef::Chat(request) => self.encode_chat(request),
+            RequestRef::Embed(request) => self.encode_embed(request),
         }
     }
 

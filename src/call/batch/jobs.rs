@@ -47,12 +47,13 @@ impl Caller {
         Service::of(self, options, batch)?.status(batch)
     }
 
-    /// Waits until a batch has ended.
+    /// Waits until a batch has ended. `seen` gets each status on the way.
     pub(crate) fn wait_for_batch(
         self: &Arc<Self>,
         options: &BatchOptions,
         batch: &Batch,
         times: WaitTimes,
+        mut seen: impl FnMut(&BatchStatus),
     ) -> Result<BatchStatus, Error> {
         let service = Service::of(self, options, batch)?;
         let begun = Instant::now();
@@ -61,8 +62,12 @@ impl Caller {
         loop {
             service.check_cancelled()?;
             match service.status(batch) {
-                Ok(status) if status.state.is_final() => return Ok(status),
-                Ok(_) => {}
+                Ok(status) => {
+                    seen(&status);
+                    if status.state.is_final() {
+                        return Ok(status);
+                    }
+                }
                 // The batch goes on, whatever happens to the network here.
                 Err(error) if error.is_retryable() => {}
                 Err(error) => return Err(error),

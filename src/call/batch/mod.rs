@@ -7,6 +7,7 @@ mod encode;
 mod exchange;
 mod jobs;
 mod results;
+mod submission;
 mod submit;
 mod upload;
 
@@ -26,6 +27,8 @@ use crate::wire::batch::{Interface, interface};
 pub use jobs::BatchSummary;
 pub(crate) use jobs::WaitTimes;
 pub use results::BatchResults;
+pub(crate) use submission::Submission;
+pub(crate) use submit::Sent;
 
 /// What every request about batches has in common.
 #[derive(Clone)]

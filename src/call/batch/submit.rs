@@ -7,13 +7,13 @@ use std::time::Duration;
 use super::drafts::{Checked, Draft, Drafts};
 use super::exchange::{Ask, Payload};
 use super::{BatchOptions, Service, jobs};
-use crate::batch::{Batch, BatchRequest, Item, Part, Settled};
+use crate::batch::{Batch, BatchRequest, Item, Mark, NoLog, Part, Settled, SubmissionLog, Unnamed};
 use crate::call::Caller;
 use crate::error::Error;
 use crate::header::HeaderValue;
 use crate::retry::may_have_been_served;
 use crate::spool::{self, Spool};
-use crate::wire::batch::{Job, JobPage, NewJob};
+use crate::wire::batch::{JobPage, NewJob};
 
 /// How often to send the request that creates a job, if its answer is lost.
 const TRIES: u32 = 3;
@@ -38,62 +38,94 @@ impl Caller {
         let mut drafts = Drafts::default();
         for (id, request) in requests {
             service.check_cancelled()?;
-            let added = drafts.add(&service, id, &request);
+            let added = drafts.add(&service, id, (&request).into());
             added.map_err(|error| service.endpoint.explain(error))?;
         }
         if drafts.requests.is_empty() {
             return Err(Error::invalid_request("the batch has no requests; add at least one"));
         }
-        service.send(drafts)
+        let Sent { batch, failed } = service.send(drafts, &mut NoLog);
+        let Some(failed) = failed else { return Ok(batch) };
+        let (created, left) = batch.created();
+        for place in left {
+            let item = &batch.items[place];
+            let charge = service.charge(&batch, &batch.parts[item.part], Some(item))?;
+            // The provider may have the job, and will bill it.
+            match failed.may_exist && item.part == failed.part {
+                true => drop(charge),
+                false => charge.release(),
+            }
+        }
+        match created.parts.is_empty() {
+            true => Err(failed.error),
+            false => Err(failed.error.with_answered(created)),
+        }
     }
 }
 
+/// A batch, of which some jobs may not have been created.
+pub(crate) struct Sent {
+    /// All requests. The jobs that were not created have no id.
+    pub(crate) batch: Batch,
+    pub(crate) failed: Option<Failed>,
+}
+
+/// Why jobs were not created.
+pub(crate) struct Failed {
+    /// The number of the first of them.
+    pub(crate) part: usize,
+    pub(crate) error: Error,
+    /// Whether the provider may have this one nevertheless.
+    pub(crate) may_exist: bool,
+}
+
 impl Service {
-    /// Creates the jobs, one after another. If one fails, the error has the handle of those before
-    /// it, and what later ones reserved is released.
-    fn send(&self, drafts: Drafts) -> Result<Batch, Error> {
+    /// Creates the jobs, one after another, until one fails. Their reservations stay.
+    pub(super) fn send(&self, drafts: Drafts, log: &mut dyn SubmissionLog) -> Sent {
         let Drafts { mut spool, parts: jobs, requests, tags, .. } = drafts;
+        let part = |draft: &Draft| Part {
+            id: String::new(),
+            endpoint: draft.endpoint,
+            model: draft.model.clone(),
+        };
+        let item = |checked: Checked| {
+            let Checked { id, part, tags, texts, text_bytes, reservation } = checked;
+            Item { id, part, tags, texts, text_bytes, charge: reservation.send().park() }
+        };
         let mut batch = Batch {
             provider: self.endpoint.id().clone(),
-            parts: Vec::with_capacity(jobs.len()),
-            items: Vec::with_capacity(requests.len()),
+            parts: jobs.iter().map(part).collect(),
+            items: requests.into_iter().map(item).collect(),
             tags,
             ledger: self.caller.settings.costs.ledger_name(),
             settled: Settled::default(),
         };
-        let mut failed = None;
-        for draft in &jobs {
-            match self.send_part(draft, &mut spool) {
-                Ok(id) => batch.parts.push(Part {
-                    id,
-                    endpoint: draft.endpoint,
-                    model: draft.model.clone(),
-                }),
-                Err(not_sent) => {
-                    failed = Some(not_sent);
-                    break;
+        if let Err(error) = log.submits(&batch) {
+            return Sent { batch, failed: Some(Failed { part: 0, error, may_exist: false }) };
+        }
+        for (part, draft) in jobs.iter().enumerate() {
+            match self.send_part(part, draft, &mut spool, log) {
+                Ok(id) => batch.parts[part].id = id,
+                Err(NotSent { error, may_exist }) => {
+                    return Sent { batch, failed: Some(Failed { part, error, may_exist }) };
                 }
             }
-        }
-        let sent = batch.parts.len();
-        for Checked { id, part, tags, texts, text_bytes, reservation } in requests {
-            if part < sent {
-                let charge = reservation.send().park();
-                batch.items.push(Item { id, part, tags, texts, text_bytes, charge });
-            } else if part == sent && failed.as_ref().is_some_and(|failed| failed.may_exist) {
-                // The provider may have the job, and will bill it.
-                drop(reservation.send());
+            if let Err(error) = log.created(part, &batch.parts[part].id) {
+                let failed = Failed { part: part + 1, error, may_exist: false };
+                return Sent { batch, failed: Some(failed) };
             }
         }
-        match failed {
-            None => Ok(batch),
-            Some(NotSent { error, .. }) if sent == 0 => Err(error),
-            Some(NotSent { error, .. }) => Err(error.with_answered(batch)),
-        }
+        Sent { batch, failed: None }
     }
 
     /// Uploads the lines of a job and creates it. Returns its id.
-    fn send_part(&self, draft: &Draft, spool: &mut Spool) -> Result<String, NotSent> {
+    fn send_part(
+        &self,
+        part: usize,
+        draft: &Draft,
+        spool: &mut Spool,
+        log: &mut dyn SubmissionLog,
+    ) -> Result<String, NotSent> {
         self.check_cancelled()?;
         let endpoint = self.endpoint_path(draft.endpoint)?;
         let name = format!("tollgate-{:032x}", fastrand::u128(..));
@@ -106,43 +138,35 @@ impl Service {
             let file = self.upload(upload, &name, draft, spool)?;
             let creation = self.interface.create(&NewJob { file: &file, ..job });
             let body = || creation.body(&mut io::empty(), 0);
-            // Either names the submission: the file, or the job's own name.
-            let is_ours = |listed: &Job, _| {
-                listed.mark.as_ref().is_some_and(|mark| [&file, &name].contains(&mark))
-            };
-            return self.create(None, &name, betas, &creation.path, body, is_ours);
+            let mark = Mark { name, file: Some(file), unnamed: None };
+            log.creates(part, &mark)?;
+            return self.create(betas, &creation.path, body, &mark);
         }
         // Only a list from before shows which jobs are new.
-        let newest = self.jobs_page(None, 0)?.jobs.into_iter().next().map(|job| job.id);
+        let after = self.jobs_page(None, 0)?.jobs.into_iter().next().map(|job| job.id);
         let creation = self.interface.create(&job);
         let body = || creation.body(&mut draft.inlined(self.interface, spool), inlined);
-        let count = draft.lines.len() as u64;
-        let is_ours = |listed: &Job, is_new| match &listed.mark {
-            Some(mark) => *mark == name,
-            // Without names, a new job with as many requests is ours. Its ids are checked when the
-            // results are read.
-            None => is_new && listed.counts.total == count,
-        };
-        self.create(newest.as_deref(), &name, betas, &creation.path, body, is_ours)
+        let unnamed = Some(Unnamed { after, requests: draft.lines.len() as u64 });
+        let mark = Mark { name, file: None, unnamed };
+        log.creates(part, &mark)?;
+        self.create(betas, &creation.path, body, &mark)
     }
 
     /// Creates a job once, however often it has to be asked for. If the answer to a request is lost,
     /// the list of jobs shows whether the job exists.
     fn create(
         &self,
-        newest: Option<&str>,
-        name: &str,
         betas: Option<HeaderValue>,
         path: &str,
         mut body: impl FnMut() -> io::Result<Vec<u8>>,
-        is_ours: impl Fn(&Job, bool) -> bool,
+        mark: &Mark,
     ) -> Result<String, NotSent> {
         let mut tries = 0;
         loop {
             tries += 1;
             let bytes = body().map_err(|error| spool::failed(error, "read"))?;
             let ask = Ask::post(path, Payload::json(bytes));
-            let ask = Ask { betas: betas.clone(), once: Some(name), ..ask };
+            let ask = Ask { betas: betas.clone(), once: Some(&mark.name), ..ask };
             let error = match self.ask(ask, jobs::job) {
                 Ok(job) => return Ok(job.id),
                 Err(error) => error,
@@ -155,7 +179,7 @@ impl Service {
                 return Err(lost(error));
             }
             self.sleep(BEFORE_LOOKUP).map_err(lost)?;
-            match self.look_up(newest, &is_ours) {
+            match self.look_up(mark, LOOKUP_PAGES) {
                 Ok(Some(id)) => return Ok(id),
                 Ok(None) if tries < TRIES => {}
                 // It was looked for and is not there.
@@ -165,18 +189,14 @@ impl Service {
         }
     }
 
-    /// Looks for a job that was just created.
-    fn look_up(
-        &self,
-        newest: Option<&str>,
-        is_ours: &impl Fn(&Job, bool) -> bool,
-    ) -> Result<Option<String>, Error> {
+    /// Looks for a job in the newest pages of the provider's list.
+    pub(super) fn look_up(&self, mark: &Mark, pages: usize) -> Result<Option<String>, Error> {
         let (mut page, mut is_new) = (None, true);
-        for number in 0..LOOKUP_PAGES {
+        for number in 0..pages {
             let JobPage { jobs, next } = self.jobs_page(page.as_deref(), number)?;
             for job in jobs {
-                is_new &= newest != Some(&*job.id);
-                if is_ours(&job, is_new) {
+                is_new &= mark.after() != Some(&*job.id);
+                if mark.is_of(job.mark.as_deref(), job.counts.total, is_new) {
                     return Ok(Some(job.id));
                 }
             }

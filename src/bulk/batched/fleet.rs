@@ -1,0 +1,393 @@
+//! Which items are submitted together, and what becomes of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Instant, SystemTime};
+
+use super::groups::Groups;
+use super::next_step::{NextStep, Pause, Rules};
+use crate::batch::BatchOutcome;
+use crate::chat::Provider;
+use crate::error::Error;
+use crate::fingerprint::Fingerprint;
+
+/// An item as the fleet sees it.
+pub(crate) trait InBatch {
+    fn id(&self) -> &str;
+
+    /// How often it was submitted again.
+    fn rounds(&mut self) -> &mut u32;
+}
+
+/// What is to be done with an item.
+#[derive(Debug)]
+pub(crate) enum Action<J> {
+    /// A worker notes this result of the batch with this number. [`Fleet::received`] follows.
+    Receive(J, BatchOutcome, u64),
+    /// A worker calls the provider.
+    Call(J),
+    /// The run ends without a result for it.
+    Undone(J, Error),
+}
+
+/// How a batch left the fleet.
+#[derive(Debug, Default)]
+pub(crate) struct Landing {
+    /// Why there are no results, if so. Items that wait for them are not done.
+    pub(crate) error: Option<Error>,
+    /// Whether no later run needs to look at it, once its items have their lines.
+    pub(crate) is_over: bool,
+    /// Whether the journal has lines about it.
+    pub(crate) has_lines: bool,
+}
+
+/// A batch that no later run needs to look at.
+pub(crate) struct Over {
+    /// Its name in the journal.
+    pub(crate) name: String,
+    pub(crate) unread: Vec<Unread>,
+}
+
+/// An answer that no item was read for.
+pub(crate) struct Unread {
+    pub(crate) id: String,
+    pub(crate) request: Fingerprint,
+    pub(crate) outcome: BatchOutcome,
+}
+
+/// The batches of a run, and the items that are in them or will be.
+pub(crate) struct Fleet<J> {
+    rules: Rules,
+    most_in_flight: usize,
+    groups: Groups<J>,
+    resting: Vec<Resting<J>>,
+    flights: BTreeMap<u64, InFlight<J>>,
+    /// The items of interrupted batches that have not been read.
+    claimed: HashMap<String, (u64, Fingerprint)>,
+    launched: u64,
+}
+
+/// A batch to submit.
+pub(crate) struct Launch<J> {
+    pub(crate) number: u64,
+    pub(crate) provider: Provider,
+    /// Its name in the journal.
+    pub(crate) name: String,
+    pub(crate) jobs: Vec<J>,
+}
+
+/// Items that are submitted again later.
+struct Resting<J> {
+    due: Instant,
+    until_landing: bool,
+    provider: Provider,
+    jobs: Vec<J>,
+}
+
+/// A batch that is submitted, waited for or read.
+struct InFlight<J> {
+    /// Its name in the journal.
+    name: String,
+    provider: Provider,
+    /// Whether an earlier run submitted it.
+    resumed: bool,
+    /// Whether it is known which of its jobs exist.
+    submitted: bool,
+    /// The items that wait for their results.
+    jobs: HashMap<String, J>,
+    /// The results whose items have not been read.
+    results: HashMap<String, BatchOutcome>,
+    /// The items that are submitted again when it has landed, and how long they wait.
+    again: Vec<(J, Pause)>,
+    /// How many results the workers have.
+    at_work: usize,
+    landing: Option<Landing>,
+}
+
+impl<J: InBatch> Fleet<J> {
+    pub(crate) fn new(rules: Rules, most: usize, most_in_flight: usize) -> Self {
+        Self {
+            rules,
+            most_in_flight,
+            groups: Groups::new(most),
+            resting: Vec::new(),
+            flights: BTreeMap::new(),
+            claimed: HashMap::new(),
+            launched: 0,
+        }
+    }
+
+    /// Adds an item that is to be submitted.
+    pub(crate) fn add(&mut self, provider: &Provider, job: J) {
+        self.groups.add(provider, job);
+    }
+
+    /// Adds a batch of an earlier run, and returns its number.
+    pub(crate) fn resume(
+        &mut self,
+        name: String,
+        provider: Provider,
+        items: impl IntoIterator<Item = (String, Fingerprint)>,
+    ) -> u64 {
+        let number = self.enter(name, provider, true);
+        let items = items.into_iter().map(|(id, request)| (id, (number, request)));
+        self.claimed.extend(items);
+        number
+    }
+
+    fn enter(&mut self, name: String, provider: Provider, resumed: bool) -> u64 {
+        self.launched += 1;
+        let flight = InFlight {
+            name,
+            provider,
+            resumed,
+            submitted: false,
+            jobs: HashMap::new(),
+            results: HashMap::new(),
+            again: Vec::new(),
+            at_work: 0,
+            landing: None,
+        };
+        self.flights.insert(self.launched, flight);
+        self.launched
+    }
+
+    /// Takes the items of the next batch, if there is room for one in flight: a full batch, or any if
+    /// no item will come before one is submitted. `name` is the batch's name in the journal.
+    pub(crate) fn launch(
+        &mut self,
+        any: bool,
+        name: impl FnOnce() -> String,
+        now: Instant,
+    ) -> Option<Launch<J>> {
+        for Resting { provider, jobs, .. } in self.resting.extract_due(now) {
+            jobs.into_iter().for_each(|job| self.groups.add(&provider, job));
+        }
+        if !self.has_room() {
+            return None;
+        }
+        let (provider, jobs) = self.groups.take(any)?;
+        let name = name();
+        let number = self.enter(name.clone(), provider.clone(), false);
+        Some(Launch { number, provider, name, jobs })
+    }
+
+    /// How many batches have not landed.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.flights.values().filter(|flight| flight.landing.is_none()).count()
+    }
+
+    /// Whether another batch may be submitted. One at a time: its bytes are in memory, and where jobs
+    /// have no names, a later process must not take one for another.
+    fn has_room(&self) -> bool {
+        let is_submitting = |flight: &InFlight<J>| !flight.submitted && flight.landing.is_none();
+        self.in_flight() < self.most_in_flight && !self.flights.values().any(is_submitting)
+    }
+
+    /// How many items wait to be submitted.
+    pub(crate) fn waiting(&self) -> usize {
+        self.groups.len() + self.resting.iter().map(|resting| resting.jobs.len()).sum::<usize>()
+    }
+
+    /// When items that rest are submitted again.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.resting.iter().map(|resting| resting.due).min().filter(|_| self.has_room())
+    }
+
+    /// Whether an interrupted batch has an item, with this request. The item is claimed no more.
+    pub(crate) fn claim(&mut self, id: &str) -> Option<(u64, Fingerprint)> {
+        self.claimed.remove(id)
+    }
+
+    /// Adds an item that was read to the interrupted batch that has it.
+    pub(crate) fn park(&mut self, number: u64, job: J) -> Option<Action<J>> {
+        let flight = self.flights.get_mut(&number)?;
+        if let Some(outcome) = flight.results.remove(job.id()) {
+            return self.decide(number, job, outcome, false);
+        }
+        match &flight.landing {
+            Some(Landing { error: Some(error), .. }) => Some(Action::Undone(job, error.clone())),
+            _ => {
+                flight.jobs.insert(job.id().to_owned(), job);
+                None
+            }
+        }
+    }
+
+    /// These items are in a batch that was submitted.
+    pub(crate) fn submitted(&mut self, number: u64, jobs: Vec<J>) {
+        if let Some(flight) = self.flights.get_mut(&number) {
+            flight.submitted = true;
+            flight.jobs.extend(jobs.into_iter().map(|job| (job.id().to_owned(), job)));
+        }
+    }
+
+    /// This item could not be submitted with the batch.
+    pub(crate) fn not_submitted(
+        &mut self,
+        number: u64,
+        mut job: J,
+        error: Error,
+        now: SystemTime,
+    ) -> Option<Action<J>> {
+        let next = self.rules.not_submitted(error, *job.rounds(), now);
+        self.take_step(number, job, next)
+    }
+
+    /// This item could not be submitted, and the error stops the run.
+    pub(crate) fn stops(&mut self, number: u64, job: J, error: Error) -> Option<Action<J>> {
+        self.take_step(number, job, NextStep::Receive(BatchOutcome::Failed(error)))
+    }
+
+    /// It is known which jobs of an interrupted batch exist. These items are in none.
+    pub(crate) fn not_created(&mut self, number: u64, ids: &[String]) {
+        let Some(flight) = self.flights.get_mut(&number) else { return };
+        flight.submitted = true;
+        for id in ids {
+            self.claimed.remove(id);
+            if let Some(job) = flight.jobs.remove(id) {
+                self.groups.add(&flight.provider, job);
+            }
+        }
+    }
+
+    /// Notes the result of an item. `refused` says whether the provider refused the whole batch.
+    pub(crate) fn result(
+        &mut self,
+        number: u64,
+        id: String,
+        outcome: BatchOutcome,
+        refused: bool,
+    ) -> Option<Action<J>> {
+        let flight = self.flights.get_mut(&number)?;
+        match flight.jobs.remove(&id) {
+            Some(job) => self.decide(number, job, outcome, refused),
+            // A result that is not final is no news to an item that is read later.
+            None if self.claimed.contains_key(&id) && outcome.is_answered() => {
+                flight.results.insert(id, outcome);
+                None
+            }
+            None => {
+                self.claimed.remove(&id);
+                None
+            }
+        }
+    }
+
+    fn decide(
+        &mut self,
+        number: u64,
+        mut job: J,
+        outcome: BatchOutcome,
+        refused: bool,
+    ) -> Option<Action<J>> {
+        let resumed = self.flights.get(&number)?.resumed;
+        let rounds = *job.rounds();
+        let next = match refused {
+            true => self.rules.after_refusal(outcome, rounds),
+            false => self.rules.after_batch(outcome, resumed, rounds),
+        };
+        self.take_step(number, job, next)
+    }
+
+    fn take_step(&mut self, number: u64, job: J, next: NextStep) -> Option<Action<J>> {
+        let flight = self.flights.get_mut(&number)?;
+        match next {
+            NextStep::Receive(outcome) => {
+                flight.at_work += 1;
+                Some(Action::Receive(job, outcome, number))
+            }
+            NextStep::Call => Some(Action::Call(job)),
+            NextStep::Again(pause) => {
+                flight.again.push((job, pause));
+                None
+            }
+        }
+    }
+
+    /// A worker has noted a result.
+    pub(crate) fn received(&mut self, number: u64) {
+        if let Some(flight) = self.flights.get_mut(&number) {
+            flight.at_work -= 1;
+        }
+    }
+
+    /// A batch has landed: there will be no more results.
+    pub(crate) fn landed(&mut self, number: u64, landing: Landing, now: Instant) -> Vec<Action<J>> {
+        let Some(flight) = self.flights.get_mut(&number) else { return Vec::new() };
+        let (again, error) = (std::mem::take(&mut flight.again), landing.error.clone());
+        let undone = match error {
+            Some(error) => {
+                let undone = flight.jobs.drain();
+                undone.map(|(_, job)| Action::Undone(job, error.clone())).collect()
+            }
+            None => Vec::new(),
+        };
+        flight.landing = Some(landing);
+        let provider = flight.provider.clone();
+        let is_alone = self.in_flight() == 0;
+        for resting in self.resting.iter_mut().filter(|resting| resting.until_landing) {
+            resting.due = now;
+        }
+        // All of them together, so that they are in one batch again.
+        let pause = again.iter().map(|(_, pause)| *pause).max().unwrap_or(Pause::NONE);
+        let jobs = again.into_iter().map(|(mut job, own)| {
+            // Waiting for other batches is no failure.
+            let counts = !own.time.is_zero() && (is_alone || !own.until_landing);
+            *job.rounds() += u32::from(counts);
+            job
+        });
+        let jobs: Vec<J> = jobs.collect();
+        if !jobs.is_empty() {
+            let Pause { time, until_landing } = pause;
+            self.resting.push(Resting { due: now + time, until_landing, provider, jobs });
+        }
+        undone
+    }
+
+    /// Removes the batches that are over, once all their items have their lines. `all_read` says
+    /// whether every item was read.
+    pub(crate) fn over(&mut self, all_read: bool) -> Vec<Over> {
+        let is_over = |flight: &InFlight<J>| {
+            flight.landing.as_ref().is_some_and(|landing| landing.is_over)
+                && (flight.jobs.is_empty() && flight.at_work == 0)
+                && (flight.results.is_empty() || all_read)
+        };
+        let over = self.flights.iter().filter(|(_, flight)| is_over(flight));
+        let over: Vec<u64> = over.map(|(number, _)| *number).collect();
+        let over = over.into_iter().filter_map(|number| self.flights.remove(&number));
+        let over: Vec<_> = over.collect();
+        let over = over
+            .into_iter()
+            .filter(|flight| flight.landing.as_ref().is_some_and(|landing| landing.has_lines));
+        over.map(|InFlight { name, results, .. }| {
+            let unread = results.into_iter().filter_map(|(id, outcome)| {
+                let (_, request) = self.claimed.remove(&id)?;
+                Some(Unread { id, request, outcome })
+            });
+            Over { name, unread: unread.collect() }
+        })
+        .collect()
+    }
+
+    /// Takes an item that is not submitted, because the run stops.
+    pub(crate) fn take_any(&mut self) -> Option<J> {
+        let resting = self.resting.iter_mut().find_map(|resting| resting.jobs.pop());
+        resting.or_else(|| self.groups.take_one())
+    }
+}
+
+trait ExtractDue<J> {
+    /// Removes those that are due.
+    fn extract_due(&mut self, now: Instant) -> Vec<Resting<J>>;
+}
+
+impl<J> ExtractDue<J> for Vec<Resting<J>> {
+    fn extract_due(&mut self, now: Instant) -> Vec<Resting<J>> {
+        let (due, later) = std::mem::take(self).into_iter().partition(|resting| resting.due <= now);
+        *self = later;
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests;

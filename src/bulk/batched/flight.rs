@@ -1,0 +1,272 @@
+//! Submits one batch, waits for it and reads its results, on a thread of its own.
+
+use crossbeam_channel::{Sender, bounded};
+use std::any::Any;
+use std::collections::{BTreeMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use super::super::settings::OnCancel;
+use super::super::task::Task;
+use super::super::worker::{Job, Shared};
+use super::fleet::Landing;
+use super::steps::{Interrupted, Log, Step};
+use crate::batch::{Batch, BatchOutcome, BatchState};
+use crate::call::{BatchOptions, Caller, Sent, Submission, WaitTimes};
+use crate::cancel::CancelToken;
+use crate::chat::Provider;
+use crate::error::{Error, ErrorKind};
+use crate::fingerprint::Fingerprint;
+
+/// What the run learns of a batch in flight.
+pub(crate) enum Event<W: Task> {
+    /// These items are not in it.
+    NotSubmitted(Vec<(Job<W>, Error)>),
+    /// These may be in it, and nobody knows yet. A later run finds out.
+    Lost(Vec<Job<W>>, Error),
+    /// These are in it.
+    Submitted(Vec<Job<W>>),
+    /// It was interrupted, and these items of it were not submitted.
+    NotCreated(Vec<String>),
+    /// An item's result, and whether the provider refused the whole batch.
+    Result(String, BatchOutcome, bool),
+    /// It ends here. The error is why the journal could not be written, if so.
+    Landed(Landing, Option<Error>),
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// What a batch is made of.
+pub(crate) enum Cargo<W: Task> {
+    /// Items to submit.
+    Items(Vec<Job<W>>),
+    /// A batch of an earlier run, and the ids of its items that have their lines already.
+    Interrupted(Box<Interrupted>, HashSet<String>),
+}
+
+/// A batch in flight.
+pub(crate) struct Flight<W: Task, T> {
+    pub(crate) number: u64,
+    pub(crate) provider: Provider,
+    pub(crate) name: String,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) times: WaitTimes,
+    pub(crate) shared: Arc<Shared<W, T>>,
+    /// Cancels its submission.
+    pub(crate) in_flight: CancelToken,
+    /// Ends the wait for its results.
+    pub(crate) waiting: CancelToken,
+    pub(crate) on_cancel: OnCancel,
+    pub(crate) events: Sender<(u64, Event<W>)>,
+}
+
+impl<W: Task, T: Send + 'static> Flight<W, T> {
+    /// Starts its thread, which waits for what the batch is made of.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration) if no thread can be started.
+    pub(crate) fn take_off(self) -> Result<(JoinHandle<()>, Sender<Cargo<W>>), Error> {
+        let (load, loaded) = bounded(1);
+        let work = move || {
+            // Requests about the batch run the program's observers.
+            let ended = catch_unwind(AssertUnwindSafe(|| match loaded.recv() {
+                Ok(Cargo::Items(jobs)) => self.submit(jobs),
+                Ok(Cargo::Interrupted(interrupted, done)) => self.recover(*interrupted, &done),
+                Err(_) => (Landing::default(), None),
+            }));
+            self.send(match ended {
+                Ok((landing, fault)) => Event::Landed(landing, fault),
+                Err(panic) => Event::Panicked(panic),
+            });
+        };
+        let thread = thread::Builder::new().name("tollgate-batch".to_owned()).spawn(work);
+        match thread {
+            Ok(thread) => Ok((thread, load)),
+            Err(cause) => {
+                let message = format!("no thread can be started: {cause}");
+                Err(Error::new(ErrorKind::Configuration, message).with_source(cause))
+            }
+        }
+    }
+
+    fn send(&self, event: Event<W>) {
+        // A run that was dropped does not listen.
+        let _ = self.events.send((self.number, event));
+    }
+
+    fn options(&self, cancel: Option<&CancelToken>) -> BatchOptions {
+        BatchOptions {
+            provider: Some(self.provider.clone()),
+            timeout: None,
+            cancel: cancel.cloned(),
+            tags: BTreeMap::new(),
+            most: (None, None),
+        }
+    }
+
+    fn log(&self, items: Vec<(String, Fingerprint)>) -> Log<W, T> {
+        let (shared, name) = (Arc::clone(&self.shared), self.name.clone());
+        Log { shared, name, items, fault: None }
+    }
+
+    fn submit(&self, jobs: Vec<Job<W>>) -> (Landing, Option<Error>) {
+        let options = self.options(Some(&self.in_flight));
+        let mut submission = match Submission::new(&self.caller, &options) {
+            Ok(submission) => submission,
+            Err(error) => {
+                let left = jobs.into_iter().map(|job| (job, error.clone())).collect();
+                self.send(Event::NotSubmitted(left));
+                return (Landing { is_over: true, ..Landing::default() }, None);
+            }
+        };
+        let (mut inside, mut left) = (Vec::with_capacity(jobs.len()), Vec::new());
+        for job in jobs {
+            match submission.add(&job.id, W::in_batch(&job.request)) {
+                Ok(()) => inside.push(job),
+                Err(error) => left.push((job, error)),
+            }
+        }
+        if !left.is_empty() {
+            self.send(Event::NotSubmitted(left));
+        }
+        if inside.is_empty() {
+            return (Landing { is_over: true, ..Landing::default() }, None);
+        }
+        let named = |job: &Job<W>| Some((job.id.clone(), job.print?));
+        let mut log = self.log(inside.iter().filter_map(named).collect());
+        let Sent { batch, failed } = submission.send(&mut log);
+        let (created, places) = batch.created();
+        let mut is_over = true;
+        if let Some(failed) = failed {
+            let is_lost =
+                |place: &usize| failed.may_exist && batch.items[*place].part == failed.part;
+            let (lost, dropped): (Vec<_>, Vec<_>) = places.iter().copied().partition(is_lost);
+            // If that fails, the ledger counts it as spent after a while.
+            let _ = self.caller.release_batch(&options, &batch, &dropped);
+            let jobs = failed.part..batch.parts.len();
+            for job in jobs.skip(usize::from(failed.may_exist)) {
+                // Without the line, the next run looks for a job in vain.
+                let _ = log.write(&Step::Dropped { job });
+            }
+            is_over = lost.is_empty();
+            let (lost, dropped) = take(&mut inside, &lost, &dropped);
+            let dropped = dropped.into_iter().map(|job| (job, failed.error.clone()));
+            self.send(match log.fault {
+                Some(_) => Event::Lost(dropped.map(|(job, _)| job).collect(), failed.error.clone()),
+                None => Event::NotSubmitted(dropped.collect()),
+            });
+            self.send(Event::Lost(lost, failed.error));
+        }
+        let ids: Vec<String> = inside.iter().map(|job| job.id.clone()).collect();
+        self.send(Event::Submitted(inside));
+        (self.collect(&created, &ids, is_over), log.fault)
+    }
+
+    fn recover(
+        &self,
+        interrupted: Interrupted,
+        done: &HashSet<String>,
+    ) -> (Landing, Option<Error>) {
+        let Interrupted { mut batch, marks, dropped, items, .. } = interrupted;
+        let options = self.options(Some(&self.waiting));
+        if let Err(error) = self.caller.recover_batch(&options, &mut batch, &marks) {
+            return (Landing { error: Some(error), ..Landing::default() }, None);
+        }
+        let (created, places) = batch.created();
+        let is_held = |place: &usize| !dropped[batch.items[*place].part];
+        let held: Vec<usize> = places.iter().copied().filter(is_held).collect();
+        let _ = self.caller.release_batch(&options, &batch, &held);
+        let left: HashSet<usize> = places.into_iter().collect();
+        let (mut ids, mut not_created) = (Vec::new(), Vec::new());
+        for (place, (id, _)) in items.into_iter().enumerate() {
+            match left.contains(&place) {
+                true => not_created.push(id),
+                false => ids.push(id),
+            }
+        }
+        self.send(Event::NotCreated(not_created));
+        for (place, _) in ids.iter().enumerate().filter(|(_, id)| done.contains(*id)) {
+            // That run has recorded its cost.
+            created.settled.mark(place, ids.len());
+        }
+        (self.collect(&created, &ids, true), None)
+    }
+
+    /// Waits for a batch and reads its results.
+    fn collect(&self, batch: &Batch, ids: &[String], is_over: bool) -> Landing {
+        let landed = match ids.is_empty() {
+            true => Ok(()),
+            false => self.wait(batch).and_then(|refused| self.read(batch, ids, refused)),
+        };
+        self.shared.progress.update(|counts| counts.batch_landed(self.number));
+        match landed {
+            Ok(()) => Landing { error: None, is_over, has_lines: true },
+            Err(error) => {
+                let error = self.interrupted(batch, error);
+                Landing { error: Some(error), ..Landing::default() }
+            }
+        }
+    }
+
+    /// Waits for a batch. Returns whether the provider refused it as a whole.
+    fn wait(&self, batch: &Batch) -> Result<bool, Error> {
+        let (options, requests) = (self.options(Some(&self.waiting)), batch.items.len() as u64);
+        self.shared.progress.update(|counts| counts.batch(self.number, (0, requests)));
+        let status = self.caller.wait_for_batch(&options, batch, self.times, |status| {
+            let done = status.counts.done().min(requests);
+            self.shared.progress.update(|counts| counts.batch(self.number, (done, requests)));
+        })?;
+        Ok(status.state == BatchState::Failed)
+    }
+
+    fn read(&self, batch: &Batch, ids: &[String], refused: bool) -> Result<(), Error> {
+        let options = self.options(Some(&self.waiting));
+        let results = self.caller.batch_results(&options, batch)?;
+        for (id, result) in ids.iter().zip(results) {
+            if self.waiting.is_cancelled() {
+                return Err(Error::cancelled());
+            }
+            self.send(Event::Result(id.clone(), result?.outcome, refused));
+        }
+        Ok(())
+    }
+
+    /// The error of items whose results this run does not read.
+    fn interrupted(&self, batch: &Batch, error: Error) -> Error {
+        if !error.is_cancelled() {
+            return error;
+        }
+        let is_cancelled = self.shared.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
+        let cancels = is_cancelled && self.on_cancel == OnCancel::Cancel;
+        // What was answered by then is billed; the next run reads it.
+        let cancelled = cancels && self.caller.cancel_batch(&self.options(None), batch).is_ok();
+        let what = if cancelled { "is being cancelled" } else { "goes on at the provider" };
+        let then = match self.shared.journal {
+            Some(_) => "run it again with the same journal to read its results",
+            None => "read its results with Client::batches",
+        };
+        Error::new(
+            ErrorKind::Cancelled,
+            format!("the run stopped before the batch {} ended; it {what}; {then}", batch.id()),
+        )
+    }
+}
+
+/// Takes the items at these places out.
+fn take<J>(jobs: &mut Vec<J>, first: &[usize], second: &[usize]) -> (Vec<J>, Vec<J>) {
+    let (mut one, mut two, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    let (first, second): (HashSet<_>, HashSet<_>) =
+        (first.iter().collect(), second.iter().collect());
+    for (place, job) in std::mem::take(jobs).into_iter().enumerate() {
+        if first.contains(&place) {
+            one.push(job);
+        } else if second.contains(&place) {
+            two.push(job);
+        } else {
+            rest.push(job);
+        }
+    }
+    *jobs = rest;
+    (one, two)
+}

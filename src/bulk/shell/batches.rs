@@ -1,0 +1,334 @@
+//! The batches of a run: launches them, and hands their results to the workers.
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Instant, SystemTime};
+
+use super::Shell;
+use crate::batch::BatchOutcome;
+use crate::bulk::batched::{
+    Action, Batched, Cargo, Event, Fleet, Flight, InBatch, Interrupted, Landing, Launch, Over,
+    Rules, Unread,
+};
+use crate::bulk::settings::Settings;
+use crate::bulk::task::Task;
+use crate::bulk::worker::{Job, Work};
+use crate::call::Caller;
+use crate::cancel::CancelToken;
+use crate::chat::Provider;
+use crate::error::{Error, ErrorKind};
+use crate::fingerprint::Fingerprint;
+use crate::journal::{self, OpenBatch, Reader};
+
+/// The batches of a run.
+pub(super) struct Batches<W: Task> {
+    settings: Batched,
+    caller: Arc<Caller>,
+    fleet: Fleet<Job<W>>,
+    /// Ends the waits for results.
+    pub(super) waiting: CancelToken,
+    events: Sender<(u64, Event<W>)>,
+    pub(super) news: Receiver<(u64, Event<W>)>,
+    threads: Vec<JoinHandle<()>>,
+    /// The batches of earlier runs, which are resumed when the run begins.
+    interrupted: Vec<Interrupted>,
+}
+
+impl<W: Task> InBatch for Job<W> {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn rounds(&mut self) -> &mut u32 {
+        &mut self.rounds
+    }
+}
+
+impl<W: Task> Batches<W> {
+    /// The batches that these settings ask for, and those that the journal has.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration) if the journal has some and the run has none, or
+    /// their lines are damaged.
+    pub(super) fn open(
+        settings: &Settings,
+        open: Vec<OpenBatch>,
+        reader: Option<&mut Reader>,
+    ) -> Result<Option<Self>, Error> {
+        let Some((batched, caller)) = &settings.batched else {
+            return match open.len() {
+                0 => Ok(None),
+                count => Err(Error::new(
+                    ErrorKind::Configuration,
+                    format!(
+                        "the journal has {count} batches that are not over, and their items would \
+                         be paid for twice; call Bulk::batched, so that the run reads their results"
+                    ),
+                )),
+            };
+        };
+        let mut interrupted = Vec::new();
+        if let Some(reader) = reader {
+            for OpenBatch { name, steps } in open {
+                let since = steps.first().copied().unwrap_or_default();
+                let steps = steps.into_iter().map(|offset| reader.batch_step(offset));
+                interrupted.push(Interrupted::of_steps(name, since, steps)?);
+            }
+        }
+        let rules = Rules {
+            fall_back: batched.fall_back,
+            on_budget: settings.on_budget,
+            pause: (batched.times.first, batched.times.longest),
+        };
+        let most = batched.max_requests.min(settings.look_ahead);
+        let (events, news) = unbounded();
+        Ok(Some(Self {
+            settings: *batched,
+            caller: Arc::clone(caller),
+            fleet: Fleet::new(rules, most, batched.in_flight),
+            waiting: CancelToken::new(),
+            events,
+            news,
+            threads: Vec::new(),
+            interrupted,
+        }))
+    }
+
+    /// Which batch of an earlier run has an item, and with which request. Asked once for each item.
+    pub(super) fn claim(&mut self, id: &str) -> Option<(u64, Fingerprint)> {
+        self.fleet.claim(id)
+    }
+
+    /// When a batch can be submitted that waits.
+    pub(super) fn wake(&self) -> Option<Instant> {
+        self.fleet.next_due()
+    }
+}
+
+impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
+    /// Goes on with the batches of earlier runs.
+    pub(super) fn resume_batches(&mut self) {
+        let Some(batches) = &mut self.batches else { return };
+        for interrupted in std::mem::take(&mut batches.interrupted) {
+            let Some(batches) = &mut self.batches else { return };
+            let since = interrupted.since;
+            let has_line =
+                |(id, request): &(String, Fingerprint)| self.index.is_done(id, *request, since);
+            let (done, open): (Vec<_>, Vec<_>) =
+                interrupted.items.iter().cloned().partition(has_line);
+            let done = done.into_iter().map(|(id, _)| id).collect();
+            let (name, provider) = (interrupted.name.clone(), interrupted.batch.provider.clone());
+            let number = batches.fleet.resume(name.clone(), provider.clone(), open);
+            let cargo = Cargo::Interrupted(Box::new(interrupted), done);
+            self.take_off(number, provider, name, cargo);
+        }
+    }
+
+    /// Adds an item to those that will be submitted.
+    pub(super) fn to_batch(&mut self, job: Job<W>, of: Option<u64>) {
+        if let Some(number) = of {
+            let action = self.batches.as_mut().and_then(|batches| batches.fleet.park(number, job));
+            return self.act(action);
+        }
+        let Some(Batches { caller, fleet, settings, .. }) = &mut self.batches else { return };
+        let refusal = match caller.batch_provider(W::in_batch(&job.request)) {
+            Ok((provider, true)) => return fleet.add(&provider, job),
+            Ok((_, false)) if settings.fall_back => None,
+            Ok((provider, false)) => Some(Error::invalid_request(format!(
+                "no batches are known for {provider}; leave the item out, set \
+                 Batched::fall_back_to_calls, or set Profile::batches"
+            ))),
+            Err(error) => Some(error),
+        };
+        let work = match refusal {
+            None => Work::Call,
+            Some(error) => Work::Received(Box::new(BatchOutcome::Failed(error))),
+        };
+        self.dispatch(Job { work, ..job });
+    }
+
+    /// Submits the batches for which there are enough items, or any if no other items can come.
+    pub(super) fn launch_batches(&mut self, nothing_else_happens: bool) {
+        while let Some(Batches { fleet, .. }) = &mut self.batches {
+            let is_stuck = nothing_else_happens && self.core.sent() == fleet.waiting();
+            let any = self.items.is_none() || is_stuck;
+            let name = || format!("{:032x}", fastrand::u128(..));
+            let Some(launch) = fleet.launch(any, name, Instant::now()) else { return };
+            let Launch { number, provider, name, jobs } = launch;
+            self.take_off(number, provider, name, Cargo::Items(jobs));
+        }
+    }
+
+    fn take_off(&mut self, number: u64, provider: Provider, name: String, cargo: Cargo<W>) {
+        let Some(batches) = &mut self.batches else { return };
+        let flight = Flight {
+            number,
+            provider,
+            name,
+            caller: Arc::clone(&batches.caller),
+            times: batches.settings.times,
+            shared: Arc::clone(&self.shared),
+            in_flight: self.in_flight.clone(),
+            waiting: batches.waiting.clone(),
+            on_cancel: self.on_cancel,
+            events: batches.events.clone(),
+        };
+        match flight.take_off() {
+            Ok((thread, load)) => {
+                batches.threads.push(thread);
+                // The thread waits for it.
+                let _ = load.send(cargo);
+            }
+            Err(error) => {
+                if let Cargo::Items(jobs) = cargo {
+                    batches.fleet.submitted(number, jobs);
+                }
+                let landing = Landing { error: Some(error.clone()), ..Landing::default() };
+                self.fail_run(error);
+                self.landed(number, landing);
+            }
+        }
+    }
+
+    /// Notes what has happened to the batches in flight.
+    pub(super) fn note_batches(&mut self) {
+        while let Some(Ok((number, event))) =
+            self.batches.as_ref().map(|batches| batches.news.try_recv())
+        {
+            self.note_batch(number, event);
+        }
+    }
+
+    pub(super) fn note_batch(&mut self, number: u64, event: Event<W>) {
+        let Some(Batches { fleet, .. }) = &mut self.batches else { return };
+        match event {
+            Event::Submitted(jobs) => fleet.submitted(number, jobs),
+            Event::NotCreated(ids) => fleet.not_created(number, &ids),
+            Event::NotSubmitted(left) => {
+                for (job, error) in left {
+                    let Some(Batches { fleet, .. }) = &mut self.batches else { return };
+                    let stops = self.shared.stop_on.as_ref().is_some_and(|stops| stops(&error));
+                    let action = match stops {
+                        true => fleet.stops(number, job, error),
+                        false => fleet.not_submitted(number, job, error, SystemTime::now()),
+                    };
+                    self.act(action);
+                }
+            }
+            Event::Lost(jobs, error) => {
+                jobs.into_iter().for_each(|job| self.undone(job, error.clone()));
+            }
+            Event::Result(id, outcome, refused) => {
+                let action = fleet.result(number, id, outcome, refused);
+                self.act(action);
+            }
+            Event::Landed(landing, fault) => {
+                if let Some(fault) = fault {
+                    self.fail_run(fault);
+                }
+                self.landed(number, landing);
+            }
+            Event::Panicked(panic) => {
+                self.shut_down();
+                resume_unwind(panic);
+            }
+        }
+    }
+
+    fn landed(&mut self, number: u64, landing: Landing) {
+        let Some(Batches { fleet, .. }) = &mut self.batches else { return };
+        let actions = fleet.landed(number, landing, Instant::now());
+        actions.into_iter().for_each(|action| self.act(Some(action)));
+        if let Some(error) = self.stopped.clone() {
+            self.drop_waiting(&error);
+        }
+        self.close_batches(false);
+    }
+
+    fn act(&mut self, action: Option<Action<Job<W>>>) {
+        match action {
+            Some(Action::Receive(job, outcome, number)) => {
+                let work = Work::Received(Box::new(outcome));
+                self.dispatch(Job { work, flight: Some(number), ..job });
+            }
+            Some(Action::Call(job)) => self.dispatch(Job { work: Work::Call, ..job }),
+            Some(Action::Undone(job, error)) => self.undone(job, error),
+            None => {}
+        }
+    }
+
+    /// An item that no worker had ends without a result.
+    fn undone(&mut self, job: Job<W>, error: Error) {
+        self.core.unsend();
+        self.unfinished(job, error);
+    }
+
+    /// Leaves the batches in flight, which have no items of this run any more, and waits for their
+    /// threads.
+    pub(super) fn end_batches(&mut self, all_read: bool) {
+        self.leave_batches();
+        let Some(batches) = &mut self.batches else { return };
+        for thread in batches.threads.drain(..) {
+            // It catches the panics of its work.
+            let _ = thread.join();
+        }
+        // Some have just landed.
+        while let Ok((number, event)) = batches.news.try_recv() {
+            if let Event::Landed(landing, _) = event {
+                batches.fleet.landed(number, landing, Instant::now());
+            }
+        }
+        self.close_batches(all_read);
+    }
+
+    /// Waits for no results any more.
+    pub(super) fn leave_batches(&self) {
+        if let Some(batches) = &self.batches {
+            batches.waiting.cancel();
+        }
+    }
+
+    /// Ends the items that wait to be submitted, because the run stops.
+    pub(super) fn drop_waiting(&mut self, error: &Error) {
+        while let Some(job) = self.batches.as_mut().and_then(|batches| batches.fleet.take_any()) {
+            self.undone(job, error.clone());
+        }
+    }
+
+    /// A worker is done with the result of a batch.
+    pub(super) fn received(&mut self, number: u64) {
+        if let Some(batches) = &mut self.batches {
+            batches.fleet.received(number);
+            self.close_batches(false);
+        }
+    }
+
+    /// Notes in the journal which batches are over. At the end of the input, answers that no item
+    /// was read for are kept too.
+    pub(super) fn close_batches(&mut self, all_read: bool) {
+        let Some(batches) = &mut self.batches else { return };
+        let over = batches.fleet.over(all_read);
+        let Some(journal) = &self.shared.journal else { return };
+        let mut written = Ok(());
+        for Over { name, unread } in over {
+            let answers = unread.into_iter().filter_map(|Unread { id, request, outcome }| {
+                Some((id, request, W::of_batch(outcome).ok()?))
+            });
+            let answers = answers.map(|(id, request, mut answer)| {
+                W::take_raw(&mut answer);
+                journal::answered(&id, request, None, &answer)
+            });
+            let end = journal::batch_step(&name, None::<&()>);
+            for line in answers.chain([end]) {
+                let appended = line.and_then(|line| journal.append(&line, Instant::now()));
+                written = written.and(appended);
+            }
+        }
+        if let Err(fault) = written {
+            self.fail_run(fault);
+        }
+    }
+}
