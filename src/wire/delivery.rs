@@ -107,14 +107,17 @@ mod tests {
     ];
 
     fn streamed(wire: Wire, request: &ChatRequest) -> Value {
-        Value::Object(wire.body(request, Target::openai("some-model"), Delivery::Stream).unwrap())
+        Value::Object(
+            wire.members(request, Target::openai("some-model"), Delivery::Stream).unwrap(),
+        )
     }
 
     #[test]
     fn streaming_adds_only_stream_and_its_usage_option() {
         let request = ChatRequest::from("hi").extra("user", "u");
         for wire in WIRES {
-            let whole = wire.body(&request, Target::openai("some-model"), Delivery::Whole).unwrap();
+            let whole =
+                wire.members(&request, Target::openai("some-model"), Delivery::Whole).unwrap();
             let mut whole = Value::Object(whole);
             assert_eq!((whole.get("stream"), whole.get("stream_options")), (None, None));
             whole["stream"] = true.into();
@@ -129,7 +132,7 @@ mod tests {
     fn gemini_bodies_are_the_same_for_both_deliveries_and_have_no_stream_member() {
         let request = ChatRequest::from("the secret prompt");
         let body = |request: &ChatRequest, delivery| {
-            Wire::Gemini.body(request, Target::gemini("some-model"), delivery)
+            Wire::Gemini.members(request, Target::gemini("some-model"), delivery)
         };
         let [whole, streamed] =
             [Delivery::Whole, Delivery::Stream].map(|delivery| body(&request, delivery).unwrap());
@@ -165,18 +168,20 @@ mod tests {
             for wire in WIRES {
                 let request = hi().extra("stream", stream.clone());
                 let error = wire
-                    .body(&request, Target::openai("some-model"), Delivery::Stream)
+                    .members(&request, Target::openai("some-model"), Delivery::Stream)
                     .unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);
                 assert!(error.message().contains("other than true"), "{error}");
-                assert!(wire.body(&request, Target::openai("some-model"), Delivery::Whole).is_ok());
+                assert!(
+                    wire.members(&request, Target::openai("some-model"), Delivery::Whole).is_ok()
+                );
             }
         }
         for (best_of, fits) in [(json!(1), true), (json!(null), true), (json!(2), false)] {
             let request = hi().extra("best_of", best_of);
             let wire = Wire::OpenAiCompletions;
-            assert!(wire.body(&request, Target::openai("some-model"), Delivery::Whole).is_ok());
-            let streamed = wire.body(&request, Target::openai("some-model"), Delivery::Stream);
+            assert!(wire.members(&request, Target::openai("some-model"), Delivery::Whole).is_ok());
+            let streamed = wire.members(&request, Target::openai("some-model"), Delivery::Stream);
             assert_eq!(streamed.is_ok(), fits);
             if let Err(error) = streamed {
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);

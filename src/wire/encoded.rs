@@ -3,9 +3,10 @@
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
+use super::body::Body;
 use super::format::Path;
 use super::measure::{measure, output_limit, states_limit, thinking_budget};
-use super::{Delivery, Target, Wire, append, json, write};
+use super::{Delivery, Target, Wire, append, json};
 use crate::chat::{ChatRequest, Provenance};
 use crate::error::Error;
 use crate::upper_bound::{ModelLimits, Unbounded, UpperBound};
@@ -16,7 +17,7 @@ pub(crate) struct Encoded<'a> {
     target: Target<'a>,
     delivery: Delivery,
     request: Cow<'a, ChatRequest>,
-    body: Map<String, Value>,
+    body: Body<'a>,
     written: Vec<u8>,
 }
 
@@ -28,12 +29,15 @@ impl<'a> Encoded<'a> {
         delivery: Delivery,
         may_be_limited: bool,
     ) -> Result<Self, Error> {
-        let request = match may_be_limited && has_null_limit(request, wire) {
-            true => Cow::Owned(without_null_limits(request, wire)),
-            false => Cow::Borrowed(request),
+        let (request, body) = match may_be_limited && has_null_limit(request, wire) {
+            true => {
+                let request = without_null_limits(request, wire);
+                let members = wire.members(&request, target, delivery)?;
+                (Cow::Owned(request), members.into())
+            }
+            false => (Cow::Borrowed(request), wire.body(request, target, delivery)?),
         };
-        let body = wire.body(&request, target, delivery)?;
-        let written = write(&body)?;
+        let written = body.write()?;
         Ok(Self { wire, target, delivery, request, body, written })
     }
 
@@ -47,7 +51,7 @@ impl<'a> Encoded<'a> {
 
     /// Returns the requested service tier.
     pub(crate) fn service_tier(&self) -> Option<&str> {
-        let member = |name| json::member(&self.body, name).and_then(Value::as_str);
+        let member = |name| json::member(&self.body.members, name).and_then(Value::as_str);
         // The second is Gemini's.
         member("service_tier").or_else(|| member("serviceTier"))
     }
@@ -63,7 +67,7 @@ impl<'a> Encoded<'a> {
 
     /// Returns the request's thinking budget. An output limit must be greater.
     pub(crate) fn thinking_budget(&self) -> u64 {
-        thinking_budget(&self.body)
+        thinking_budget(&self.body.members)
     }
 
     /// Returns true if the caller set an output limit, or explicitly set none.
@@ -78,7 +82,7 @@ impl<'a> Encoded<'a> {
 
     /// Returns true if the request has an output limit, even one that the format requires.
     pub(crate) fn is_limited(&self) -> bool {
-        output_limit(&self.body, self.output_limits()).is_some()
+        output_limit(&self.body.members, self.output_limits()).is_some()
     }
 
     fn output_limits(&self) -> &'static [Path] {
@@ -92,7 +96,7 @@ impl<'a> Encoded<'a> {
     /// Those of encoding.
     pub(crate) fn limit_output(&mut self, tokens: u32) -> Result<(), Error> {
         let path = (self.wire.format().output_limit)(self.target);
-        match output_limit(&self.body, self.output_limits()) {
+        match output_limit(&self.body.members, self.output_limits()) {
             Some(stated) if stated == u64::from(tokens) => {}
             // The common case: the serialized body stays as it is.
             None if path.len() == 1 => append(&mut self.written, path[0], tokens),
@@ -100,12 +104,12 @@ impl<'a> Encoded<'a> {
             // again.
             Some(_) if self.request.reasoning_effort.is_some() => {
                 self.request.to_mut().max_output_tokens = Some(tokens);
-                self.body = self.wire.body(&self.request, self.target, self.delivery)?;
-                self.written = write(&self.body)?;
+                self.body = self.wire.members(&self.request, self.target, self.delivery)?.into();
+                self.written = self.body.write()?;
             }
             _ => {
-                insert(&mut self.body, path, tokens.into());
-                self.written = write(&self.body)?;
+                insert(&mut self.body.members, path, tokens.into());
+                self.written = self.body.write()?;
             }
         }
         Ok(())

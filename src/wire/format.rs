@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::body::Body;
 use super::framing::Framing;
 use super::measure::Prompt;
 use super::stream::{SizeLimit, Step};
@@ -49,11 +50,11 @@ pub(in crate::wire) enum Endpoint {
     Computed(fn(model: &str, delivery: Delivery) -> String),
 }
 
-pub(in crate::wire) type Encode = fn(
-    request: &ChatRequest,
-    target: Target<'_>,
+pub(in crate::wire) type Encode = for<'a> fn(
+    request: &'a ChatRequest,
+    target: Target<'a>,
     delivery: Delivery,
-) -> Result<Map<String, Value>, Error>;
+) -> Result<Body<'a>, Error>;
 
 pub(in crate::wire) type Betas =
     fn(request: &ChatRequest, set: Option<&HeaderValue>) -> Result<Option<HeaderValue>, Error>;

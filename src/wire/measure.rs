@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::upper_bound::{ModelLimits, Unbounded, UpperBound};
 use crate::wire::Wire;
+use crate::wire::body::Body;
 use crate::wire::format::Path;
 pub(in crate::wire) use prompt::Prompt;
 pub(in crate::wire) use text::tokens as text_tokens;
@@ -22,13 +23,17 @@ pub(in crate::wire) use text::tokens as text_tokens;
 ///
 /// [`Unbounded`] if nothing bounds the request; its text says why and what to do.
 pub(in crate::wire) fn measure(
-    body: &Map<String, Value>,
+    body: &Body<'_>,
     wire: Wire,
     basis: &ModelLimits<'_>,
     stated: Option<u64>,
 ) -> Result<UpperBound, Unbounded> {
     let format = wire.format();
-    let prompt = (format.measure)(body, basis);
+    let mut prompt = (format.measure)(&body.members, basis);
+    for (role, text) in body.texts() {
+        prompt.plain_message(role, text);
+    }
+    let body = &body.members;
     if let Some(what) = prompt.surcharge {
         return Err(Unbounded::Price(what));
     }

@@ -9,6 +9,7 @@ pub(crate) mod anthropic;
 pub(crate) mod batch;
 mod bedrock;
 mod beside;
+mod body;
 mod call_id;
 mod cohere;
 mod delivery;
@@ -53,6 +54,7 @@ use crate::family::{ModelApi, Traits};
 use crate::header::HeaderValue;
 use crate::key::Secrets;
 use crate::unseen;
+use body::Body;
 use openai_chat::Dialect;
 
 pub(crate) use delivery::Delivery;
@@ -312,13 +314,13 @@ impl Wire {
         Encoded::new(self, request, target, delivery, may_be_limited)
     }
 
-    /// Builds the body of a request; [`write`] serializes it.
-    fn body(
+    /// Builds the body of a request; [`Body::write`] serializes it.
+    fn body<'a>(
         self,
-        request: &ChatRequest,
-        target: Target<'_>,
+        request: &'a ChatRequest,
+        target: Target<'a>,
         delivery: Delivery,
-    ) -> Result<Map<String, Value>, Error> {
+    ) -> Result<Body<'a>, Error> {
         let format = self.format();
         let mut body = (format.encode)(request, target, delivery)?;
         for name in &request.omit {
@@ -328,12 +330,22 @@ impl Wire {
                 )));
             }
             // The order of the others stays, because caches compare bytes.
-            body.shift_remove(name);
+            body.members.shift_remove(name);
         }
         if delivery == Delivery::Stream {
-            delivery::check_choices(&body)?;
+            delivery::check_choices(&body.members)?;
         }
         Ok(body)
+    }
+
+    /// Builds the members of a request's body as JSON values.
+    fn members(
+        self,
+        request: &ChatRequest,
+        target: Target<'_>,
+        delivery: Delivery,
+    ) -> Result<Map<String, Value>, Error> {
+        self.body(request, target, delivery).map(Body::into_members)
     }
 
     /// Returns the value of the header [`anthropic::BETAS`] for a request; see

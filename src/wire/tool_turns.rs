@@ -160,7 +160,7 @@ mod tests {
         ] {
             let request = ChatRequest::new(messages);
             for (wire, target) in wires() {
-                let error = wire.body(&request, target, Delivery::Whole).unwrap_err();
+                let error = wire.members(&request, target, Delivery::Whole).unwrap_err();
                 assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
                 assert!(error.message().contains(expected), "{wire:?} {error}");
                 assert!(!error.message().contains("secret"), "{error}");
@@ -185,7 +185,7 @@ mod tests {
         ] {
             let request = ChatRequest::new(messages);
             let encode = |(wire, target): (Wire, Target<'_>)| {
-                Value::from(wire.body(&request, target, Delivery::Whole).unwrap())
+                Value::from(wire.members(&request, target, Delivery::Whole).unwrap())
             };
             for wire in [wires()[0], wires()[4]] {
                 let body = encode(wire);

@@ -174,8 +174,9 @@ mod tests {
                 if about_tools && wire == Wire::OpenAiCompletions {
                     continue; // Text completions take no tools at all.
                 }
-                let error =
-                    wire.body(&request, Target::openai("some-model"), Delivery::Whole).unwrap_err();
+                let error = wire
+                    .members(&request, Target::openai("some-model"), Delivery::Whole)
+                    .unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);
                 assert!(error.message().contains(expected), "{wire:?} {expected}: {error}");
                 assert!(!error.message().contains("secret"));
@@ -186,8 +187,9 @@ mod tests {
     #[test]
     fn extra_may_repeat_the_model() {
         for wire in WIRES {
-            let body =
-                wire.body(&hi().extra("model", "m"), Target::openai("m"), Delivery::Whole).unwrap();
+            let body = wire
+                .members(&hi().extra("model", "m"), Target::openai("m"), Delivery::Whole)
+                .unwrap();
             // These have the model in their path.
             let in_path = matches!(wire, Wire::Bedrock | Wire::Gemini);
             let expected = (!in_path).then(|| json!("m"));
@@ -206,7 +208,7 @@ mod tests {
             // Ollama cannot force a call.
             let others = [Wire::OpenAiCompletions, Wire::Ollama];
             for wire in WIRES.into_iter().filter(|wire| !others.contains(wire)) {
-                let body = wire.body(&request, Target::openai("some-model"), Delivery::Whole);
+                let body = wire.members(&request, Target::openai("some-model"), Delivery::Whole);
                 assert!(body.is_ok(), "{wire:?}: {body:?}");
             }
         }

@@ -86,7 +86,7 @@ mod tests {
     const HOUR: Part = Part::CachePoint(CacheTtl::OneHour);
 
     fn problem(request: &ChatRequest) -> Option<String> {
-        let outcome = Wire::Anthropic.body(request, Target::anthropic("m"), Delivery::Whole);
+        let outcome = Wire::Anthropic.members(request, Target::anthropic("m"), Delivery::Whole);
         outcome.err().map(|error| error.message().to_owned())
     }
 

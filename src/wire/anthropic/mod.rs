@@ -34,6 +34,7 @@ mod thinking;
 mod tools;
 
 use crate::chat::Provider;
+use crate::wire::body::Body;
 use crate::wire::format::{Endpoint, WireFormat};
 use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
@@ -56,7 +57,7 @@ pub(super) static MESSAGES: WireFormat = WireFormat {
     inventor: Provider::ANTHROPIC,
     endpoint: Endpoint::Fixed("/v1/messages"),
     required: &["model", "messages", "stream"],
-    encode,
+    encode: |request, target, delivery| encode(request, target, delivery).map(Body::from),
     betas: betas::header,
     output_limits: &[&["max_tokens"], &["max_completion_tokens"]],
     output_limit: |_| &["max_tokens"],

@@ -37,6 +37,7 @@ mod tools;
 mod usage;
 
 use crate::chat::{Format, Provenance, Provider};
+use crate::wire::body::Body;
 use crate::wire::format::{Endpoint, WireFormat};
 use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
@@ -50,7 +51,7 @@ pub(super) static CONVERSE: WireFormat = WireFormat {
     inventor: Provider::BEDROCK,
     endpoint: Endpoint::Computed(path::path),
     required: &["messages"],
-    encode: encode::encode,
+    encode: |request, target, delivery| encode::encode(request, target, delivery).map(Body::from),
     betas: encode::betas,
     output_limits: &[&["inferenceConfig", "maxTokens"]],
     output_limit: |_| &["inferenceConfig", "maxTokens"],

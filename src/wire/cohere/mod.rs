@@ -32,6 +32,7 @@ mod tools;
 mod usage;
 
 use crate::chat::{Format, Provenance, Provider};
+use crate::wire::body::Body;
 use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
@@ -49,7 +50,7 @@ pub(super) static CHAT: WireFormat = WireFormat {
     inventor: Provider::COHERE,
     endpoint: Endpoint::Fixed("/v2/chat"),
     required: &["model", "messages", "stream"],
-    encode: encode::encode,
+    encode: |request, target, delivery| encode::encode(request, target, delivery).map(Body::from),
     betas: no_betas,
     output_limits: &[&["max_tokens"]],
     output_limit: |_| &["max_tokens"],

@@ -38,6 +38,7 @@ mod tools;
 mod usage;
 
 use crate::chat::{Format, Provenance, Provider};
+use crate::wire::body::Body;
 use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
@@ -58,7 +59,9 @@ pub(super) static GENERATE_CONTENT: WireFormat = WireFormat {
     inventor: Provider::GEMINI,
     endpoint: Endpoint::Computed(path::path),
     required: &["contents"],
-    encode: |request, target, delivery| encode(request, target, delivery, &Service::GEMINI),
+    encode: |request, target, delivery| {
+        encode(request, target, delivery, &Service::GEMINI).map(Body::from)
+    },
     betas: no_betas,
     output_limits: &[&["generationConfig", "maxOutputTokens"]],
     output_limit: |_| &["generationConfig", "maxOutputTokens"],

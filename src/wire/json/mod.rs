@@ -83,14 +83,19 @@ pub(in crate::wire) fn member_mut<'a>(
 
 /// Serializes a body.
 pub(crate) fn write(body: &Map<String, Value>) -> Result<Vec<u8>, Error> {
-    // Enough for a short question, with room for a number to append.
-    let mut written = Vec::with_capacity(512);
-    match serde_json::to_writer(&mut written, body) {
-        Ok(()) => Ok(exact::unmarked_bytes(written)),
-        Err(cause) => {
-            Err(Error::invalid_request("the request cannot be written as JSON").with_source(cause))
-        }
-    }
+    let mut written = buffer();
+    serde_json::to_writer(&mut written, body).map_err(unwritable)?;
+    Ok(exact::unmarked_bytes(written))
+}
+
+/// Returns an empty buffer for a body. It holds a short question, with room for a number to append.
+pub(in crate::wire) fn buffer() -> Vec<u8> {
+    Vec::with_capacity(512)
+}
+
+/// The error for a body that cannot be serialized.
+pub(in crate::wire) fn unwritable(cause: serde_json::Error) -> Error {
+    Error::invalid_request("the request cannot be written as JSON").with_source(cause)
 }
 
 /// Adds a number to an already serialized object, under a name that it does not have yet.

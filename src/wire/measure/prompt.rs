@@ -250,6 +250,13 @@ impl<'a> Prompt<'a> {
         }
     }
 
+    /// A message that is a single text.
+    pub(super) fn plain_message(&mut self, role: &str, text: &str) {
+        self.add(MESSAGE);
+        self.text(role);
+        self.text(text);
+    }
+
     fn message(&mut self, message: &Value) {
         self.add(MESSAGE);
         let Value::Object(message) = message else { return self.json(message) };

@@ -23,7 +23,7 @@ struct Basis<'a> {
 fn of(body: &Map<String, Value>, basis: &Basis<'_>) -> Result<UpperBound, Unbounded> {
     let &Basis { wire, provider, model, output_tokens, context_window, tokenizer } = basis;
     let limits = ModelLimits { provider, model, output_tokens, context_window, tokenizer };
-    measure(body, wire, &limits, None)
+    measure(&body.clone().into(), wire, &limits, None)
 }
 
 fn basis(wire: Wire, model: &str) -> Basis<'_> {
@@ -48,7 +48,7 @@ const CHAT: Wire = Wire::OpenAiChat;
 const MESSAGES: Wire = Wire::Anthropic;
 
 fn encoded(wire: Wire, request: &ChatRequest) -> Map<String, Value> {
-    wire.body(request, Target::openai("m"), Delivery::Whole).unwrap()
+    wire.members(request, Target::openai("m"), Delivery::Whole).unwrap()
 }
 
 /// Returns the bound of a short request with these extra members.
@@ -396,7 +396,7 @@ fn a_stated_bound_replaces_what_cannot_be_counted() {
             context_window,
             tokenizer: None,
         };
-        measure(body.as_object().unwrap(), Wire::Anthropic, &limits, stated)
+        measure(&object(body.clone()).into(), Wire::Anthropic, &limits, stated)
             .map(|bound| (bound.input_tokens, bound.is_window))
             .ok()
     };

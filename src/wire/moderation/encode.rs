@@ -143,7 +143,7 @@ fn conversations(chats: &[Vec<Message>], target: Target<'_>) -> Result<Value, Er
 /// Builds the messages of a conversation, in the form that the provider's chats have.
 fn conversation(messages: &[Message], target: Target<'_>) -> Result<Value, Error> {
     let chat = ChatRequest::new(messages.iter().cloned());
-    let mut body = Wire::OpenAiChat.body(&chat, target, Delivery::Whole)?;
+    let mut body = Wire::OpenAiChat.members(&chat, target, Delivery::Whole)?;
     let mut messages = body.shift_remove("messages").unwrap_or_default();
     // A last message of the assistant is the one to judge, not the start of an answer.
     let last = messages.as_array_mut().and_then(|messages| messages.last_mut());

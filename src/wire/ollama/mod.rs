@@ -25,6 +25,7 @@ mod stream;
 mod thinking;
 
 use crate::chat::{Format, Provenance, Provider};
+use crate::wire::body::Body;
 use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
@@ -38,7 +39,7 @@ pub(super) static CHAT: WireFormat = WireFormat {
     inventor: Provider::OLLAMA,
     endpoint: Endpoint::Fixed("/api/chat"),
     required: &["model", "messages", "stream"],
-    encode: encode::encode,
+    encode: |request, target, delivery| encode::encode(request, target, delivery).map(Body::from),
     betas: no_betas,
     // -1, the default, means no limit (docs/modelfile.mdx, "Valid Parameters and Values").
     output_limits: &[&["options", "num_predict"]],

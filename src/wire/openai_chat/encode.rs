@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::dialect::{Dialect, InstructionRole, OutputLimit, ResponseFormats, Seed};
+use super::dialect::{Dialect, InstructionRole, OutputLimit, Prefill, ResponseFormats, Seed};
 use super::{messages, reasoning, tools};
-use crate::chat::{ChatRequest, ResponseFormat};
+use crate::chat::{ChatRequest, ResponseFormat, Role};
 use crate::error::Error;
+use crate::wire::body::{Body, Opening};
 use crate::wire::format::Path;
 use crate::wire::{Delivery, Target, json, schema, tool_turns, validate};
 
@@ -16,23 +17,26 @@ use crate::wire::{Delivery, Target, json, schema, tool_turns, validate};
 /// and a deployment whose name hides its model needs this override.
 ///
 /// Requests that every server would reject are rejected here, with advice.
-pub(in crate::wire) fn encode(
-    request: &ChatRequest,
-    target: Target<'_>,
+pub(in crate::wire) fn encode<'a>(
+    request: &'a ChatRequest,
+    target: Target<'a>,
     delivery: Delivery,
-) -> Result<Map<String, Value>, Error> {
+) -> Result<Body<'a>, Error> {
     let Target { model, dialect, .. } = target;
     validate::validate(request, model)?;
     tool_turns::check(&request.messages)?;
+    let opening = opening(request, target);
     // The size of most requests; a short one has fewer members.
-    let mut body = Map::with_capacity(7);
+    let mut body = Map::with_capacity(if opening.is_some() { 0 } else { 7 });
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             body.insert(name.to_owned(), value);
         }
     };
-    set("model", Some(model.into()));
-    set("messages", Some(messages::encode(&request.messages, target)?.into()));
+    if opening.is_none() {
+        set("model", Some(model.into()));
+        set("messages", Some(messages::encode(&request.messages, target)?.into()));
+    }
     set("tools", tools::encode(request, dialect)?);
     set("tool_choice", tools::encode_choice(request));
     set("parallel_tool_calls", tools::encode_parallel(request, dialect)?);
@@ -61,7 +65,22 @@ pub(in crate::wire) fn encode(
     }
     delivery.write_with_usage(request, dialect, &mut body)?;
     json::merge(&mut body, &request.extra);
-    Ok(body)
+    Ok(match opening {
+        Some(opening) => Body::new(opening, body),
+        None => body.into(),
+    })
+}
+
+/// Returns the model and the messages if they are plain.
+fn opening<'a>(request: &'a ChatRequest, target: Target<'a>) -> Option<Opening<'a>> {
+    let Target { model, dialect, .. } = target;
+    let ends_with = |role| request.messages.last().is_some_and(|last| last.role == role);
+    let is_marked = dialect.prefill != Prefill::Unmarked && ends_with(Role::Assistant);
+    // `extra` can replace any member.
+    if is_marked || dialect.reasoning_required || !request.extra.is_empty() {
+        return None;
+    }
+    Opening::new(model, &request.messages, instruction_role(target))
 }
 
 /// The two names of the output limit. Newer models accept only the second.
@@ -142,11 +161,13 @@ pub(in crate::wire) fn response_format(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{ReasoningEffort, Tool, ToolChoice};
+    use crate::chat::{Message, ReasoningEffort, Tool, ToolChoice};
+    use crate::upper_bound::ModelLimits;
     use crate::wire::Wire;
 
     fn encoded(request: &ChatRequest, model: &str) -> Value {
-        Value::Object(encode(request, Target::openai(model), Delivery::Whole).unwrap())
+        let body = encode(request, Target::openai(model), Delivery::Whole).unwrap();
+        body.into_members().into()
     }
 
     #[test]
@@ -221,13 +242,55 @@ mod tests {
         let loaded: ChatRequest = serde_json::from_str(&stored).unwrap();
         for wire in [Wire::OpenAiChat, Wire::Anthropic] {
             for request in [&request, &loaded] {
-                let body = wire.body(request, Target::openai("m"), Delivery::Whole).unwrap();
+                let body = wire.members(request, Target::openai("m"), Delivery::Whole).unwrap();
                 let body = String::from_utf8(json::write(&body).unwrap()).unwrap();
                 assert_eq!(body.matches(schema).count(), 2, "{body}");
                 assert!(body.starts_with(r#"{"model":"m","#), "{body}");
                 assert!(body.ends_with(r#""b":1,"a":2}"#), "{body}");
             }
         }
+    }
+
+    #[test]
+    fn plain_messages_have_the_same_bytes_and_bound_as_values() {
+        let hi = || ChatRequest::from("a \"quoted\"\nline, ünïcode \u{1}");
+        let asked = || hi().system("Be brief.").message(Message::assistant("")).message("And?");
+        let tool = Tool::function("f", "does f", json!({"type": "object"}));
+        for request in [
+            hi(),
+            asked(),
+            hi().message(Message::assistant("Once")),
+            asked().tool(tool).max_output_tokens(7).temperature(0.5).stop("a").seed(-3),
+            asked().response_format(ResponseFormat::JsonObject).n(2),
+            hi().reasoning_effort(ReasoningEffort::Low).omit("reasoning_effort"),
+        ] {
+            // A member of `extra` that adds nothing rules an opening out.
+            let valued = request.clone().extra("user", Value::Null);
+            for delivery in [Delivery::Whole, Delivery::Stream] {
+                if delivery == Delivery::Stream && request.n.is_some() {
+                    continue;
+                }
+                let encode = |request| {
+                    let target = Target::openai("o3-mini");
+                    Wire::OpenAiChat.encode(request, target, delivery, false).unwrap()
+                };
+                let limits = ModelLimits {
+                    provider: "openai",
+                    model: "o3-mini",
+                    output_tokens: Some(100),
+                    context_window: Some(10_000),
+                    tokenizer: None,
+                };
+                let [plain, valued] = [encode(&request), encode(&valued)];
+                assert_eq!(plain.upper_bound(&limits), valued.upper_bound(&limits));
+                let [plain, valued] = [plain, valued].map(|it| text(it.into_bytes()));
+                assert_eq!(plain, valued.replace(r#","user":null"#, ""));
+            }
+        }
+    }
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
     }
 
     #[test]
@@ -261,7 +324,8 @@ mod tests {
             (hi().response_format(ResponseFormat::json_schema("", json!({}))), "has no name"),
             (hi().parallel_tool_calls(true), "parallel_tool_calls is set but"),
         ] {
-            let error = encode(&request, Target::openai("gpt-4o"), Delivery::Whole).unwrap_err();
+            let body = encode(&request, Target::openai("gpt-4o"), Delivery::Whole);
+            let error = body.map(Body::into_members).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
             assert!(error.message().contains(expected), "{expected}: {}", error.message());
             assert!(!error.message().contains("secret"));

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::chat::{ChatRequest, Format, Image, Message, Part, Provider, ResponseFormat, Role};
 use crate::error::Error;
+use crate::wire::body::Body;
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::framing::Framing;
@@ -22,7 +23,7 @@ pub(super) static COMPLETIONS: WireFormat = WireFormat {
     inventor: Provider::OPENAI,
     endpoint: Endpoint::Fixed("/completions"),
     required: &["model", "prompt", "stream"],
-    encode,
+    encode: |request, target, delivery| encode(request, target, delivery).map(Body::from),
     betas: no_betas,
     output_limits: &[&["max_tokens"], &["max_completion_tokens"]],
     output_limit: |_| &["max_tokens"],

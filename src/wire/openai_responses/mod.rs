@@ -36,6 +36,7 @@ mod streamed_part;
 mod tools;
 
 use crate::chat::Provider;
+use crate::wire::body::Body;
 use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
@@ -49,7 +50,7 @@ pub(super) static RESPONSES: WireFormat = WireFormat {
     inventor: Provider::OPENAI,
     endpoint: Endpoint::Fixed("/responses"),
     required: &["model", "input", "stream"],
-    encode,
+    encode: |request, target, delivery| encode(request, target, delivery).map(Body::from),
     betas: no_betas,
     output_limits: &[&["max_output_tokens"]],
     output_limit: |_| &["max_output_tokens"],

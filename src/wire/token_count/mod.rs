@@ -86,7 +86,7 @@ pub(crate) fn encode(
     request: &ChatRequest,
     target: Target<'_>,
 ) -> Result<Encoded, Error> {
-    let body = || wire.body(request, target, Delivery::Whole);
+    let body = || wire.members(request, target, Delivery::Whole);
     let (path, body) = match wire {
         Wire::Anthropic => {
             let mut body = body()?;

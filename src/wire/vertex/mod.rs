@@ -13,6 +13,7 @@ mod claude;
 mod model;
 mod path;
 
+use super::body::Body;
 use super::format::{Endpoint, WireFormat};
 use super::{anthropic, gemini};
 use crate::chat::Provider;
@@ -27,7 +28,7 @@ pub(super) static GEMINI: WireFormat = WireFormat {
     required: gemini::GENERATE_CONTENT.required,
     encode: |request, target, delivery| {
         model::check(target.model)?;
-        gemini::encode(request, target, delivery, &gemini::Service::VERTEX)
+        gemini::encode(request, target, delivery, &gemini::Service::VERTEX).map(Body::from)
     },
     betas: gemini::GENERATE_CONTENT.betas,
     output_limits: gemini::GENERATE_CONTENT.output_limits,
@@ -43,7 +44,7 @@ pub(super) static CLAUDE: WireFormat = WireFormat {
     inventor: Provider::VERTEX,
     endpoint: Endpoint::Computed(path::claude),
     required: &["anthropic_version", "messages", "stream"],
-    encode: claude::encode,
+    encode: |request, target, delivery| claude::encode(request, target, delivery).map(Body::from),
     betas: anthropic::MESSAGES.betas,
     output_limits: anthropic::MESSAGES.output_limits,
     output_limit: anthropic::MESSAGES.output_limit,

@@ -52,7 +52,7 @@ fn integers_beyond_64_bits_stay_exact_in_every_format() {
         for (wire, target) in
             [(Wire::OpenAiChat, Target::openai("m")), (Wire::Anthropic, Target::anthropic("m"))]
         {
-            let body = wire.body(&request, target, Delivery::Whole).unwrap();
+            let body = wire.members(&request, target, Delivery::Whole).unwrap();
             let written = String::from_utf8(write(&body).unwrap()).unwrap();
             let expected = match wire {
                 Wire::OpenAiChat => &quoted,
