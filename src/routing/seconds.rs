@@ -15,3 +15,10 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     Duration::try_from_secs_f64(seconds)
         .map_err(|_| D::Error::custom(format!("{seconds} is not a number of seconds of 0 or more")))
 }
+
+/// For a member that may be missing.
+pub(crate) fn optional<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    deserialize(deserializer).map(Some)
+}

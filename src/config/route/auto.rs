@@ -1,7 +1,11 @@
 //! Routes that find their targets themselves.
 
+use serde::Deserialize;
+use std::time::Duration;
+
 use super::Route;
 use crate::catalogue::Needs;
+use crate::cost::MaxPrice;
 
 /// How a route finds its targets.
 #[derive(Debug, Clone)]
@@ -16,6 +20,67 @@ pub(crate) struct Auto {
 impl Default for Auto {
     fn default() -> Self {
         Self { is_on: false, needs: None, places: 5 }
+    }
+}
+
+/// The `auto` member of a route in JSON.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AutoFields {
+    shortlist: Option<usize>,
+    images: bool,
+    documents: bool,
+    audio: bool,
+    video: bool,
+    tools: bool,
+    parallel_tools: bool,
+    schema: bool,
+    reasoning: bool,
+    max_output: Option<u64>,
+    context: Option<u64>,
+    prompt_tokens: Option<u64>,
+    answer_tokens: Option<u64>,
+    max_price: Option<MaxPrice>,
+    #[serde(deserialize_with = "crate::routing::seconds::optional")]
+    max_latency: Option<Duration>,
+    quality: Option<f64>,
+    providers: Vec<String>,
+    models: Vec<String>,
+    regions: Vec<String>,
+}
+
+impl AutoFields {
+    /// The automatic route that they describe.
+    pub(super) fn route(self, name: String) -> Route {
+        let needs = Needs::new()
+            .images(self.images)
+            .documents(self.documents)
+            .audio(self.audio)
+            .video(self.video)
+            .tools(self.tools)
+            .parallel_tools(self.parallel_tools)
+            .schema(self.schema)
+            .reasoning(self.reasoning)
+            .providers(self.providers)
+            .models(self.models)
+            .regions(self.regions);
+        let needs = set(needs, self.max_output, Needs::max_output);
+        let needs = set(needs, self.context, Needs::context);
+        let needs = set(needs, self.prompt_tokens, Needs::prompt_tokens);
+        let needs = set(needs, self.answer_tokens, Needs::answer_tokens);
+        let needs = set(needs, self.max_price, Needs::max_price);
+        let needs = set(needs, self.max_latency, Needs::max_latency);
+        let needs = set(needs, self.quality, Needs::quality);
+        let route = Route::auto(name).needs(needs);
+        set(route, self.shortlist, Route::shortlist)
+    }
+}
+
+/// Calls a setter with a value if there is one.
+fn set<S, T>(on: S, value: Option<T>, setter: impl FnOnce(S, T) -> S) -> S {
+    match value {
+        Some(value) => setter(on, value),
+        None => on,
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::auto::AutoFields;
 use super::{ByPrompt, Cascade, Classifier, Route, RouteTarget};
 use crate::catalogue::{Capabilities, ModelStatus};
 use crate::config::Limits;
@@ -26,6 +27,11 @@ impl Route {
     /// A `cascade` member makes the route a [cascade](Route::cascade). It is an object, which may be
     /// empty, with `checks` (`refusal`, `cut_off`, `empty` and `format`), `require_accepted` and
     /// `cheapest_first`.
+    ///
+    /// An `auto` member makes the route an [automatic](Route::auto) one, which has no `targets`. It is
+    /// an object, which may be empty, with `shortlist` and the settings of
+    /// [`Needs`](crate::catalogue::Needs) by their names, such as `providers`, `context`, `quality`,
+    /// `max_latency` and `tools`.
     ///
     /// A target is `provider/model`, or an object with `model` and optionally `name`,
     /// `key_variable`, `weight`, `region`, `enabled`, `limits`, and what its model can do:
@@ -50,9 +56,12 @@ impl Route {
     ///         ],
     ///         "breaker": {"rest": 10},
     ///         "max_price": {"input": 5, "output": 20}
+    ///     }, {
+    ///         "name": "best",
+    ///         "auto": {"providers": ["openai", "anthropic"], "context": 100000}
     ///     }]"#,
     /// )?;
-    /// assert_eq!(routes.len(), 1);
+    /// assert_eq!(routes.len(), 2);
     /// # Ok::<(), tollgate::Error>(())
     /// ```
     ///
@@ -62,10 +71,10 @@ impl Route {
     /// unknown strategy, with the line and column of the mistake.
     pub fn from_json(text: &str) -> Result<Vec<Self>, Error> {
         let text = settings_file::without_mark(text);
-        let routes: Vec<RouteFields> = serde_json::from_str(text).map_err(|cause| {
+        let routes: Vec<ReadRoute> = serde_json::from_str(text).map_err(|cause| {
             Error::new(ErrorKind::Configuration, format!("the routes are invalid: {cause}"))
         })?;
-        Ok(routes.into_iter().map(RouteFields::route).collect())
+        Ok(routes.into_iter().map(|read| read.0).collect())
     }
 
     /// Reads a JSON file like [`from_json`](Self::from_json), for
@@ -80,15 +89,21 @@ impl Route {
     }
 }
 
+/// A route as it was read.
+#[derive(Deserialize)]
+#[serde(try_from = "RouteFields")]
+struct ReadRoute(Route);
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RouteFields {
     name: String,
-    targets: Vec<TargetFields>,
+    targets: Option<Vec<TargetFields>>,
+    auto: Option<AutoFields>,
     strategy: Option<StrategyName>,
     #[serde(default)]
     breaker: BreakerConfig,
-    #[serde(default, with = "optional_seconds")]
+    #[serde(default, deserialize_with = "crate::routing::seconds::optional")]
     short_wait: Option<Duration>,
     #[serde(default)]
     reroute_refusals: bool,
@@ -176,11 +191,11 @@ impl StrategyName {
     }
 }
 
-impl RouteFields {
-    fn route(self) -> Route {
-        let targets = self.targets.into_iter().map(|target| match target {
-            TargetFields::Model(model) => RouteTarget::new(model),
-            TargetFields::Object(fields) => RouteTarget {
+impl TargetFields {
+    fn target(self) -> RouteTarget {
+        match self {
+            Self::Model(model) => RouteTarget::new(model),
+            Self::Object(fields) => RouteTarget {
                 enabled: fields.enabled.unwrap_or(true),
                 capabilities: fields.capabilities(),
                 name: fields.name,
@@ -190,42 +205,51 @@ impl RouteFields {
                 limits: fields.limits,
                 ..RouteTarget::new(fields.model)
             },
-        });
-        let route = Route::new(self.name).targets(targets);
+        }
+    }
+}
+
+impl TryFrom<RouteFields> for ReadRoute {
+    type Error = &'static str;
+
+    fn try_from(fields: RouteFields) -> Result<Self, Self::Error> {
+        let route = match (fields.targets, fields.auto) {
+            (Some(targets), None) => {
+                Route::new(fields.name).targets(targets.into_iter().map(TargetFields::target))
+            }
+            (None, Some(auto)) => auto.route(fields.name),
+            (Some(_), Some(_)) => {
+                return Err("a route has either targets or auto; name the models to choose from \
+                            in auto's models");
+            }
+            (None, None) => {
+                return Err("missing field `targets`, or `auto` for an automatic route");
+            }
+        };
         let classifier = |name: ClassifierName| -> Arc<dyn Classifier> {
             match name {
                 ClassifierName::ByPrompt => Arc::new(ByPrompt::default()),
             }
         };
-        Route {
-            strategy: self.strategy.map(StrategyName::strategy),
-            cascade: self.cascade,
-            classifier: self.classifier.map(classifier),
-            breaker: self.breaker,
-            short_wait: self.short_wait.unwrap_or(route.short_wait),
-            reroute_refusals: self.reroute_refusals,
-            wait_for_targets: self.wait_for_targets,
-            max_price: self.max_price,
-            hedge: self.hedge,
+        Ok(Self(Route {
+            strategy: fields.strategy.map(StrategyName::strategy),
+            cascade: fields.cascade,
+            classifier: fields.classifier.map(classifier),
+            breaker: fields.breaker,
+            short_wait: fields.short_wait.unwrap_or(route.short_wait),
+            reroute_refusals: fields.reroute_refusals,
+            wait_for_targets: fields.wait_for_targets,
+            max_price: fields.max_price,
+            hedge: fields.hedge,
             ..route
-        }
-    }
-}
-
-mod optional_seconds {
-    use serde::Deserializer;
-    use std::time::Duration;
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        crate::routing::seconds::deserialize(deserializer).map(Some)
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::Needs;
 
     #[test]
     fn a_route_reads_from_json_with_its_defaults() {
@@ -294,12 +318,38 @@ mod tests {
     }
 
     #[test]
+    fn an_automatic_route_reads_from_json() {
+        let routes = Route::from_json(
+            "[{\"name\": \"a\", \"auto\": {}, \"hedge\": \"p95\"}, {\"name\": \"b\", \"auto\": {
+              \"shortlist\": 3, \"images\": true, \"documents\": true, \"audio\": true,
+              \"video\": true, \"tools\": true, \"parallel_tools\": true, \"schema\": true,
+              \"reasoning\": true, \"max_output\": 1, \"context\": 2, \"prompt_tokens\": 3,
+              \"answer_tokens\": 4, \"max_price\": {\"input\": 5}, \"max_latency\": 0.5,
+              \"quality\": 70, \"providers\": [\"p\"], \"models\": [\"m\"], \"regions\": [\"eu\"]}}]",
+        );
+        let routes = routes.unwrap();
+        let [first, second] = &routes[..] else { panic!("{routes:?}") };
+        assert!(first.auto.is_on && first.auto.needs == Some(Needs::new()));
+        assert_eq!((first.auto.places, first.hedge), (5, Some(Hedge::at_p95())));
+        let needs = Needs::new().images(true).documents(true).audio(true).video(true).tools(true);
+        let needs = needs.parallel_tools(true).schema(true).reasoning(true).max_output(1);
+        let needs = needs.context(2).prompt_tokens(3).answer_tokens(4).quality(70.0);
+        let needs = needs.max_price(MaxPrice::of_input("5".parse().unwrap()));
+        let needs = needs.max_latency(Duration::from_millis(500));
+        let needs = needs.providers(["p"]).models(["m"]).regions(["eu"]);
+        assert_eq!((&second.auto.needs, second.auto.places), (&Some(needs), 3));
+    }
+
+    #[test]
     fn mistakes_in_json_are_errors_with_their_place() {
         for (json, problem) in [
             ("[", "EOF"),
             ("{}", "invalid type"),
             ("[{}]", "missing field `name`"),
-            ("[{\"name\": \"r\"}]", "missing field `targets`"),
+            ("[{\"name\": \"r\"}]", "missing field `targets`, or `auto`"),
+            ("[{\"name\": \"r\", \"auto\": {}, \"targets\": []}]", "either targets or auto"),
+            ("[{\"name\": \"r\", \"auto\": {\"size\": 1}}]", "unknown field `size`"),
+            ("[{\"name\": \"r\", \"auto\": {\"max_latency\": -1}}]", "-1 is not a number of"),
             ("[{\"name\": \"r\", \"targets\": [], \"order\": 1}]", "unknown field `order`"),
             (
                 "[{\"name\": \"r\", \"targets\": [], \"strategy\": \"best\"}]",
