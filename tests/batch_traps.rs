@@ -120,6 +120,7 @@ fn a_file_of_results_that_breaks_off_is_read_again() {
     let (batches, batch) = finished(&server, "openai", BatchScript::new().cut_results(99, 500));
     let error = batches.results(&batch).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Truncated, "never half: {error}");
+    assert!(error.to_string().contains("broke off 4 times; read them again later"), "{error}");
 }
 
 #[test]
@@ -151,6 +152,13 @@ fn an_expired_request_without_any_result_is_expired() {
     let (batches, batch) = finished(&server, "openai", script);
     let expired = |number| (number >= 20 || number == 3).then_some("Expired");
     assert_eq!(outcomes(&batches, &batch), expected(30, expired));
+    let third = batches.results(&batch).unwrap().nth(3).unwrap().unwrap();
+    let error = third.outcome.into_chat().unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert!(
+        error.to_string().starts_with("timed out waiting for the batch, which expired"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -91,6 +91,8 @@ fn a_stored_handle_works_in_another_process_and_so_does_the_id() {
         assert!(listed[0].created_at.is_some());
         let unknown = batches.find("no-such-batch").unwrap_err();
         assert_eq!(unknown.kind(), ErrorKind::NotFound, "{provider}: {unknown}");
+        assert!(unknown.to_string().contains("the batch \"no-such-batch\""), "{unknown}");
+        assert!(unknown.to_string().contains("pass what Batch::id returned"), "{unknown}");
     }
 }
 
@@ -187,7 +189,15 @@ fn a_batch_is_split_by_count_bytes_and_model_and_joined_again() {
     let long = [("long", ChatRequest::from("x".repeat(400)))];
     let refused = batches.submit(long).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidRequest);
-    assert!(refused.to_string().contains("a batch may have 400"), "{refused}");
+    assert!(refused.to_string().contains("a batch may have 400; shorten it, raise"), "{refused}");
+    for (batches, name) in [
+        (client.batches("openai").max_requests(0), "max_requests is zero"),
+        (client.batches("openai").max_bytes(0), "max_bytes is zero"),
+    ] {
+        let error = batches.submit(requests(1)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(error.to_string().contains(name), "{error}");
+    }
 }
 
 #[test]
@@ -272,7 +282,13 @@ fn a_wait_ends_at_its_deadline_and_when_it_is_cancelled() {
     let batch = batches.submit(requests(1)).unwrap();
     let before = server.request_count();
     let late = batches.clone().deadline(Duration::from_secs(60)).wait(&batch).unwrap_err();
-    assert!(late.is_timeout() && late.to_string().contains("60s"), "{late}");
+    assert!(
+        late.is_timeout()
+            && late.to_string().contains(
+                "timed out waiting for the batch, which has not ended within the deadline of 60s"
+            ),
+        "{late}"
+    );
     // After 0, 10, 25, 47.5 and 60 seconds.
     assert_eq!(server.request_count() - before, 5);
     let token = CancelToken::new();

@@ -4,7 +4,7 @@ mod support;
 
 use support::batches::{GEMINI_BY_FILE, builder, client, expected, outcomes, requests, server};
 use tollgate::provider::{BatchFormat, BatchProfile, Profile};
-use tollgate::testing::{BatchScript, Loopback};
+use tollgate::testing::{BatchScript, Loopback, Reply};
 use tollgate::{ChatRequest, EmbedRequest, ErrorKind};
 
 const MODEL: &str = "gemini-2.5-flash";
@@ -116,6 +116,16 @@ fn an_upload_that_always_breaks_creates_no_job() {
     let error = batches.submit(requests(5)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
     assert!(batches.list().unwrap().is_empty());
+}
+
+#[test]
+fn a_server_without_the_files_api_is_named_as_the_cause() {
+    let server = server();
+    server.on(|request| request.path().contains("/upload/"), Reply::status(404));
+    let client = client(&server, GEMINI_BY_FILE, MODEL);
+    let error = client.batches(GEMINI_BY_FILE).submit(requests(5)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(error.to_string().contains("set BatchProfile::inline"), "{error}");
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl BatchOutcome {
             Self::Failed(error) => error,
             Self::Expired => Error::new(
                 ErrorKind::Timeout,
-                "the batch expired before this request was answered; submit it again",
+                "waiting for the batch, which expired before this request was answered; submit it again",
             ),
             _ => Error::new(
                 ErrorKind::Cancelled,

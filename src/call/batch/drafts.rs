@@ -64,8 +64,12 @@ impl Drafts {
         line.push(b'\n');
         let (most_requests, most_bytes) = service.most();
         if line.len() > most_bytes {
+            let raise = match service.options.most.1 == Some(most_bytes) {
+                true => ", raise Batches::max_bytes",
+                false => "",
+            };
             return Err(Error::invalid_request(format!(
-                "the request {id:?} has {} bytes, but a batch may have {most_bytes}; shorten it, \
+                "the request {id:?} has {} bytes, but a batch may have {most_bytes}; shorten it{raise}, \
                  or send it as a single call",
                 line.len()
             )));
@@ -113,7 +117,7 @@ impl Service {
     fn most(&self) -> (usize, usize) {
         let (requests, bytes) = self.options.most;
         let limit = |own: Option<usize>, most: u64| {
-            own.unwrap_or(usize::MAX).min(usize::try_from(most).unwrap_or(usize::MAX)).max(1)
+            own.unwrap_or(usize::MAX).min(usize::try_from(most).unwrap_or(usize::MAX))
         };
         (limit(requests, self.profile.max_requests.into()), limit(bytes, self.profile.max_bytes))
     }

@@ -165,7 +165,14 @@ impl Service {
     /// Looks a job up.
     pub(super) fn job(&self, id: &str) -> Result<Job, Error> {
         let path = self.interface.job_path(id);
-        self.ask(Ask::get(&path), job)
+        self.ask(Ask::get(&path), job).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                let advice =
+                    "pass what Batch::id returned, with a key of the same account and project";
+                error.about(&format!("the batch {id:?}")).with_advice(Some(advice.to_owned()))
+            }
+            _ => error,
+        })
     }
 
     fn status(&self, batch: &Batch) -> Result<BatchStatus, Error> {
@@ -187,7 +194,8 @@ impl Service {
 
 fn timed_out(limit: Duration) -> Error {
     let message = format!(
-        "the batch has not ended within the deadline of {limit:?}; it goes on, so wait again later"
+        "waiting for the batch, which has not ended within the deadline of {limit:?}; it goes on, so \
+         wait again later"
     );
     Error::new(ErrorKind::Timeout, message).with_phase(Phase::FirstByte)
 }

@@ -134,8 +134,14 @@ impl BatchResults {
                 Err(error) => error,
             };
             let again = broken.is_retryable() || broken.kind() == ErrorKind::Truncated;
-            if !again || read == READS {
+            if !again {
                 return Err(broken);
+            }
+            if read == READS {
+                let id = &self.batch.parts[from.0].id;
+                return Err(broken.about(&format!(
+                    "the results of the batch {id} broke off {READS} times; read them again later"
+                )));
             }
             self.service.sleep(wait)?;
             wait = wait.saturating_mul(2);
@@ -181,12 +187,10 @@ impl BatchResults {
         collected: &mut Collected,
         seen: &mut HashSet<u64>,
     ) -> Result<(), Error> {
-        let Line { id, .. } = self.service.interface.result(line).map_err(|_| {
-            Error::new(
-                ErrorKind::Truncated,
-                "a line of the results is incomplete: the file broke off; read them again",
-            )
-        })?;
+        let Line { id, .. } =
+            self.service.interface.result(line).map_err(|_| {
+                Error::new(ErrorKind::Truncated, "a line of the results is incomplete")
+            })?;
         let Some(id) = id else {
             self.unknown += 1;
             return Ok(());

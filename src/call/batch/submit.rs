@@ -35,6 +35,14 @@ impl Caller {
         requests: impl Iterator<Item = (String, BatchRequest)>,
     ) -> Result<Batch, Error> {
         let service = Service::new(self, options)?;
+        let (requests_of_job, bytes_of_job) = options.most;
+        for (name, most) in [("max_requests", requests_of_job), ("max_bytes", bytes_of_job)] {
+            if most == Some(0) {
+                return Err(Error::invalid_request(format!(
+                    "{name} is zero, so no job could have a request; set a larger number"
+                )));
+            }
+        }
         let mut drafts = Drafts::default();
         for (id, request) in requests {
             service.check_cancelled()?;

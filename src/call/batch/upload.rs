@@ -76,7 +76,7 @@ impl Service {
         'whole: loop {
             let (headers, bytes) = Session::start(name, draft.bytes);
             let start = Ask { headers, ..Ask::to(Place::Upload(Session::PATH), json(bytes)) };
-            let session = self.ask(start, |_, reply| Session::of(reply))?;
+            let session = self.ask(start, |_, reply| Session::of(reply)).map_err(without_files)?;
             let mut at = 0;
             loop {
                 let length = Session::piece(at, draft.bytes);
@@ -150,6 +150,16 @@ impl Service {
         }
         Ok(file.id)
     }
+}
+
+/// Says what to do if the server has no Files API, as a proxy may.
+fn without_files(error: Error) -> Error {
+    if error.kind() != ErrorKind::NotFound {
+        return error;
+    }
+    let advice = "check that the server has the Files API; without it, set BatchProfile::inline so that \
+                  all requests go into the job";
+    error.about("the start of the upload of the requests").with_advice(Some(advice.to_owned()))
 }
 
 fn json(bytes: Vec<u8>) -> Option<Payload> {
