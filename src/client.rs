@@ -398,6 +398,14 @@ impl Client {
     }
 }
 
+#[cfg(feature = "testing")]
+impl Client {
+    /// What sends requests to the client's own provider.
+    pub(crate) fn way(&self) -> Option<(&Transport, &Endpoint)> {
+        Some((&self.caller.transport, self.caller.endpoints.own()?))
+    }
+}
+
 /// Hides the base URL's query, which may contain a key.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -421,8 +429,12 @@ impl ClientBuilder {
     /// Settings that depend on the provider are checked once there is one, and root certificates
     /// once everything else is right.
     pub fn build(self) -> Result<Client, Error> {
-        let Checked { mut settings, own, others, routes, limits } =
-            self.check(&Environment::of_process())?;
+        self.build_in(&Environment::of_process())
+    }
+
+    /// Like [`build`](Self::build), with gaps filled from this environment.
+    pub(crate) fn build_in(self, environment: &Environment<'_>) -> Result<Client, Error> {
+        let Checked { mut settings, own, others, routes, limits } = self.check(environment)?;
         if settings.replay.as_ref().is_some_and(Replay::is_offline) {
             // Budgets still shape the requests, and no money that is spent elsewhere refuses them.
             settings.costs = settings.costs.rehearsal();

@@ -25,10 +25,10 @@
 //! [`LoopbackControl`](Lock::LoopbackControl) is held while the loopback server changes its mode,
 //! for which it connects to itself.
 //!
-//! Seven reader-writer locks are not checked, and no other lock is taken under them: the cached
+//! Eight reader-writer locks are not checked, and no other lock is taken under them: the cached
 //! look-ups of a `Memo` (`memo.rs`), the providers of a client (`call/endpoint.rs`), the lists of
 //! models that it has read (`call/lists.rs`), the models and the health of automatic routes
-//! (`call/automatic.rs`), and the key and the paths of the loopback server. The retry budget, the
+//! (`call/automatic.rs`), and the key, the paths and the recordings of the loopback server. The retry budget, the
 //! cancel flag and the switches of an exchange are atomics.
 //!
 //! # Loom

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Caller;
-use super::prepared::{Prepared, Signature, recording_of};
+use super::prepared::{Prepared, Signature};
 use super::room::{self, Reserved};
 use super::target::{Asked, Target};
 use super::time_limits::CallTimeLimits;
@@ -245,7 +245,7 @@ impl<C> OngoingAttempt<'_, '_, C> {
         let incoming = self.exchange_live(signature, None)?;
         if let Some(replay) = &self.caller.settings.replay {
             let slot = replay.slot(&prepared.recorded_as(), &signature.secrets);
-            *self.unkept = Some((slot, recording_of(&incoming)));
+            *self.unkept = Some((slot, incoming.recording()));
         }
         Ok(incoming)
     }
@@ -300,7 +300,7 @@ impl<C> OngoingAttempt<'_, '_, C> {
         let mut body = body.map(StreamBody::live);
         if let Some(replay) = &self.caller.settings.replay {
             let (request, secrets) = (prepared.recorded_as(), &signature.secrets);
-            let head = recording_of(&incoming);
+            let head = incoming.recording();
             match &mut body {
                 Some(body) => body.record(replay.tape(&request, secrets, head)),
                 None => *self.unkept = Some((replay.slot(&request, secrets), head)),

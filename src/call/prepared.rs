@@ -244,15 +244,3 @@ impl<C> Prepared<C> {
         }
     }
 }
-
-/// A response as it is recorded.
-pub(super) fn recording_of(incoming: &Incoming) -> replay::Response {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let headers = incoming.headers.named().map(|(name, value)| (name, text(value)));
-    replay::Response {
-        status: incoming.status,
-        headers: headers.collect(),
-        pieces: vec![incoming.body.clone()],
-        ..replay::Response::default()
-    }
-}

@@ -59,7 +59,7 @@ const HARMLESS: &[&str] = &["alt", "api-version", "api_version", "beta", "model"
 
 /// Calls `take` with every value in the base URL's query that may be a secret. Any value may be a
 /// key, unless the parameter's name is known to be harmless. Values are decoded first.
-pub(super) fn query_secrets(base: Option<&Url>, mut take: impl FnMut(&str)) {
+pub(crate) fn query_secrets(base: Option<&Url>, mut take: impl FnMut(&str)) {
     let query = base.and_then(Url::query).unwrap_or_default();
     for parameter in query.split('&') {
         let (name, value) = parameter.split_once('=').unwrap_or(("", parameter));

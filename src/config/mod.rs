@@ -21,6 +21,8 @@ mod time_limits;
 mod tls;
 mod vertex;
 
+#[cfg(feature = "testing")]
+pub(crate) use base_url::query_secrets;
 pub(crate) use base_url::{is_loopback, shown as shown_url};
 pub use builder::ClientBuilder;
 pub(crate) use environment::{Environment, cleaned};
@@ -30,6 +32,8 @@ pub use provider_config::ProviderConfig;
 pub(crate) use provider_settings::ProviderSettings;
 pub use proxy::Proxy;
 pub(crate) use reach::Reached;
+#[cfg(feature = "testing")]
+pub(crate) use replay::ready as ready_replay;
 pub use route::{ByPrompt, Check, Choice, Classifier, Route, RouteTarget, TargetInfo, Verdict};
 pub(crate) use route::{Cascade, CheckedRoute};
 pub(crate) use settings::{Checked, Settings};

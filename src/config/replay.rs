@@ -9,7 +9,7 @@ use crate::replay::{FOLDER, MODE, Mode, Replay};
 /// # Errors
 ///
 /// A sentence for each mistake.
-pub(super) fn ready(
+pub(crate) fn ready(
     set: Option<Replay>,
     environment: &Environment<'_>,
 ) -> Result<Option<Replay>, Vec<String>> {

@@ -8,6 +8,9 @@ use std::time::{Duration, SystemTime};
 /// The end of the name of a recording.
 const END: &str = ".json";
 
+/// How many characters of the key are in a name: half of it is enough, and short enough to read.
+pub(super) const HASH: usize = 16;
+
 /// The end of the name of a file that is being written.
 const UNFINISHED: &str = ".tmp";
 
@@ -37,6 +40,17 @@ pub(super) fn name(parts: &[&str], hash: &str, repetition: u32) -> String {
     match repetition {
         0 | 1 => format!("{name}{hash}{END}"),
         again => format!("{name}{hash}-{again}{END}"),
+    }
+}
+
+/// Which repetition of its request a file of this [name] records.
+#[cfg(feature = "testing")]
+pub(super) fn repetition(name: &str) -> u32 {
+    let name = name.strip_suffix(END).unwrap_or(name);
+    match name.rsplit_once('-') {
+        // The last part of any other name is the hash.
+        Some((_, last)) if last.len() < HASH => last.parse().unwrap_or(1),
+        _ => 1,
     }
 }
 
@@ -106,6 +120,15 @@ pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(feature = "testing")]
+    fn a_name_says_which_repetition_it_is() {
+        for again in [1, 2, 10] {
+            let name = name(&["openai", "completions", "gpt-5-2"], "0123456789012345", again);
+            assert_eq!(repetition(&name), again, "{name}");
+        }
+    }
 
     #[test]
     fn a_name_is_readable_and_safe_on_every_system() {

@@ -6,7 +6,11 @@
 use serde_json::Value;
 
 use super::rules::Rules;
+#[cfg(feature = "testing")]
+use super::rules::hide;
 use crate::fingerprint::Fingerprint;
+#[cfg(feature = "testing")]
+use crate::key::Secrets;
 use crate::url::Url;
 
 /// A request, as it is sent.
@@ -53,6 +57,27 @@ impl Identity {
         let betas = betas.map(str::to_owned);
         Self { key, provider: provider.to_owned(), method, url, betas, body: parsed }
     }
+
+    /// What was asked, wherever it was sent. The texts in `secrets` are hidden first, as they are in
+    /// recordings.
+    #[cfg(feature = "testing")]
+    pub(super) fn question(&self, secrets: &Secrets) -> Fingerprint {
+        let mut url = self.url.clone();
+        secrets.hide_in(&mut url);
+        let mut body = self.body.clone();
+        hide(&mut body, secrets);
+        question(self.method, &url, self.betas.as_deref(), &body)
+    }
+}
+
+/// The fingerprint of a request without its provider, scheme, host and port.
+#[cfg(feature = "testing")]
+pub(super) fn question(method: &str, url: &str, betas: Option<&str>, body: &Value) -> Fingerprint {
+    let (_, below) = url.split_once("://").unwrap_or(("", url));
+    let target = below.find('/').map_or("", |start| &below[start..]);
+    let body = body.to_string();
+    let parts = [method, target, betas.unwrap_or_default(), &body];
+    Fingerprint::of_parts(parts.map(str::as_bytes))
 }
 
 #[cfg(test)]

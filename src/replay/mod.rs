@@ -10,12 +10,18 @@
 //! slot     where the response to one request is kept
 //! folder   one file for each recording, written in one step
 //! tape     a stream, recorded while it is read
+//! index    the recordings by what was asked, wherever it was sent
+//! served   what a server with recordings answers
 //! ```
 
 mod folder;
+#[cfg(feature = "testing")]
+mod index;
 mod key;
 mod mode;
 mod rules;
+#[cfg(feature = "testing")]
+mod served;
 mod slot;
 mod stored;
 mod tape;
@@ -37,9 +43,12 @@ pub(crate) use key::Request;
 pub use mode::Mode;
 pub(crate) use mode::{FOLDER, MODE, USUAL_FOLDER};
 use rules::Rules;
+#[cfg(feature = "testing")]
+pub(crate) use served::Served;
 use slot::Label;
 pub(crate) use slot::Slot;
 pub(crate) use stored::Response;
+use stored::Unreadable;
 pub(crate) use tape::{Pieces, Tape};
 
 /// A folder of recordings, for [`ClientBuilder::replay`](crate::ClientBuilder::replay).
@@ -89,6 +98,9 @@ struct State {
     written: BTreeSet<String>,
     /// Why a recording could not be kept.
     failed: Option<Error>,
+    /// The recordings by what was asked, for servers.
+    #[cfg(feature = "testing")]
+    index: Arc<index::Index>,
 }
 
 impl Replay {
@@ -269,37 +281,56 @@ impl Replay {
     /// [`Configuration`](ErrorKind::Configuration) if its file cannot be used.
     pub(crate) fn find(&self, request: &Request<'_>) -> Result<Option<Response>, Error> {
         let identity = Identity::of(request, &self.rules);
-        let (name, is_new) = {
-            let mut state = self.state.lock();
-            if let Some(failed) = state.failed.take() {
-                return Err(failed);
-            }
-            let made = state.made.entry(identity.key).or_default();
-            *made += 1;
-            let name = self.name(&request.into(), &identity, *made);
-            let is_new = state.written.contains(&name);
-            (name, is_new)
-        };
-        let path = self.folder().join(&name);
+        let made = self.count(&identity)?;
+        let name = self.name(&request.into(), &identity, made);
+        match self.load(&name, |text| stored::read(text, &identity))? {
+            Loaded::Response(response) => Ok(Some(response)),
+            Loaded::Missing if self.is_offline() => Err(self.missing(&name)),
+            Loaded::Missing | Loaded::Outdated => Ok(None),
+        }
+    }
+
+    /// Counts a request. Returns how often it was made, this time included.
+    ///
+    /// # Errors
+    ///
+    /// Why an earlier recording could not be kept.
+    fn count(&self, identity: &Identity) -> Result<u32, Error> {
+        let mut state = self.state.lock();
+        if let Some(failed) = state.failed.take() {
+            return Err(failed);
+        }
+        let made = state.made.entry(identity.key).or_default();
+        *made += 1;
+        Ok(*made)
+    }
+
+    /// Reads a file, and notes that it was used.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration) if it cannot be used.
+    fn load(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<Response, Unreadable>,
+    ) -> Result<Loaded, Error> {
+        let is_new = self.state.lock().written.contains(name);
         if self.mode == Some(Mode::Refresh) && !is_new {
-            return Ok(None);
+            return Ok(Loaded::Outdated);
         }
+        let path = self.folder().join(name);
         let text = folder::read(&path).map_err(|cause| self.unreadable(&path, cause))?;
-        let Some(text) = text else {
-            return match self.is_offline() {
-                true => Err(self.missing(&path)),
-                false => Ok(None),
-            };
-        };
+        let Some(text) = text else { return Ok(Loaded::Missing) };
         if !is_new && self.is_stale(&path, &text) {
-            return Ok(None);
+            return Ok(Loaded::Outdated);
         }
-        let response = stored::read(&text, &identity).map_err(|cause| {
+        let response = read(&text).map_err(|cause| {
             let message = format!("the recording {} cannot be used: {cause}", path.display());
             Error::new(ErrorKind::Configuration, message)
         })?;
-        self.state.lock().used.insert(name);
-        Ok(Some(response))
+        self.state.lock().used.insert(name.to_owned());
+        Ok(Loaded::Response(response))
     }
 
     /// Lets a call pass that is neither replayed nor recorded.
@@ -350,7 +381,8 @@ impl Replay {
         made.is_none_or(|made| age(made) > most)
     }
 
-    fn missing(&self, path: &Path) -> Error {
+    fn missing(&self, name: &str) -> Error {
+        let path = self.folder().join(name);
         let message = format!(
             "there is no recording of this request ({}), and only recordings are used here; to \
              record it, run once with {MODE}=record and a key, and check in the file",
@@ -363,6 +395,15 @@ impl Replay {
         let message = format!("the recordings cannot be read: {}", path.display());
         Error::new(ErrorKind::Configuration, message).with_source(cause)
     }
+}
+
+/// What a file is good for.
+enum Loaded {
+    Response(Response),
+    /// There is none.
+    Missing,
+    /// It is to be recorded again.
+    Outdated,
 }
 
 fn age(made: SystemTime) -> Duration {

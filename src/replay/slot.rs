@@ -90,8 +90,7 @@ impl From<&Request<'_>> for Label {
 impl Label {
     pub(super) fn name(&self, identity: &Identity, repetition: u32) -> String {
         let parts = [&*self.provider, &self.endpoint, &self.model];
-        // Half of the key is enough for a name, and short enough to read.
         let hash = format!("{:?}", identity.key);
-        folder::name(&parts, &hash[..16], repetition)
+        folder::name(&parts, &hash[..folder::HASH], repetition)
     }
 }

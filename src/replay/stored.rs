@@ -16,6 +16,8 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 use super::key::Identity;
+#[cfg(feature = "testing")]
+use super::key::question;
 use super::rules::hide;
 use crate::base64;
 use crate::fingerprint::Fingerprint;
@@ -228,33 +230,50 @@ fn between_characters(pieces: &[Vec<u8>]) -> Vec<Cow<'_, [u8]>> {
 ///
 /// If the text is not one, or not that of this request.
 pub(crate) fn read(text: &str, request: &Identity) -> Result<Response, Unreadable> {
-    let any: Any = serde_json::from_str(text).map_err(damaged)?;
-    match any.tollgate_recording {
-        None => return Err(Unreadable::NotRecording),
-        Some(version) if version > VERSION => return Err(Unreadable::Newer(version)),
-        Some(_) => {}
-    }
-    let file: File = serde_json::from_str(text).map_err(damaged)?;
-    let File { key, request: stored, response, .. } = file;
+    let File { key, request: stored, response, .. } = file(text)?;
     if key != request.key || !is_of(&stored, request) {
         return Err(Unreadable::OtherRequest);
     }
-    let streamed = response.chunks.is_some();
-    let pieces = response.chunks.or(response.body).unwrap_or_default();
-    let pieces = pieces.into_iter().map(Piece::bytes).collect::<Result<Vec<_>, _>>()?;
-    Ok(Response {
-        status: response.status,
-        headers: response
-            .headers
-            .iter()
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-        pieces: if streamed { pieces } else { vec![pieces.concat()] },
-        streamed,
-        until_close: response.until_close,
-        waits: response.waits_ms,
-    })
+    response.read()
+}
+
+/// Reads a recording of any request, with the [question] that it answers.
+///
+/// # Errors
+///
+/// If the text is not one.
+#[cfg(feature = "testing")]
+pub(super) fn read_any(text: &str) -> Result<(Fingerprint, Response), Unreadable> {
+    let File { request, response, .. } = file(text)?;
+    let StoredRequest { method, url, betas, body, .. } = request;
+    Ok((question(&method, &url, betas.as_deref(), &body), response.read()?))
+}
+
+fn file(text: &str) -> Result<File, Unreadable> {
+    let any: Any = serde_json::from_str(text).map_err(damaged)?;
+    match any.tollgate_recording {
+        None => Err(Unreadable::NotRecording),
+        Some(version) if version > VERSION => Err(Unreadable::Newer(version)),
+        Some(_) => serde_json::from_str(text).map_err(damaged),
+    }
+}
+
+impl StoredResponse {
+    fn read(self) -> Result<Response, Unreadable> {
+        let Self { status, headers, until_close, waits_ms: waits, body, chunks } = self;
+        let streamed = chunks.is_some();
+        let pieces = chunks.or(body).unwrap_or_default();
+        let pieces = pieces.into_iter().map(Piece::bytes).collect::<Result<Vec<_>, _>>()?;
+        let headers = headers.iter().filter_map(|line| line.split_once(": "));
+        Ok(Response {
+            status,
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            pieces: if streamed { pieces } else { vec![pieces.concat()] },
+            streamed,
+            until_close,
+            waits,
+        })
+    }
 }
 
 /// When the recording was made, if it says so.

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::batches;
 use super::http::{Problem, Reader};
+use super::recordings::Answer;
 use super::render;
 use super::reply::{Ending, Fault, Framing, Reply};
 use super::request::Request;
 use super::response::{LAST_CHUNK, Response, chunk};
 use super::server::{Lease, Server};
+use super::upstream::Forwarded;
 
 /// A pause below this ends exactly on time, not at a tick of the kernel's clock.
 const SHORT: Duration = Duration::from_millis(20);
@@ -41,8 +43,21 @@ pub(super) fn run(lease: &Lease, silent: bool) {
         let request = Request::new(message, *number);
         // Choose before recording: a test that waits for this request may send the next one, which
         // must not get this one's reply.
-        let reply = choose(server, &request);
+        let chosen = choose(server, &request);
         let serial = server.record.note(&request);
+        let reply = match chosen {
+            Chosen::Reply(reply) => reply,
+            Chosen::Forward(forwarded) => match forwarded.open(&request) {
+                Ok(opened) => {
+                    let passed = reader.take().and_then(|()| opened.pass_back(stream, &request));
+                    match passed {
+                        Ok(true) => continue,
+                        Ok(false) | Err(_) => return,
+                    }
+                }
+                Err(reply) => Arc::new(reply),
+            },
+        };
         let response = render::response(&reply, &request, serial, SystemTime::now());
         if !matches!(send(lease, &mut reader, &reply, &response, &request), Ok(true)) {
             return;
@@ -62,17 +77,32 @@ fn refuse(mut stream: &TcpStream, problem: Problem) {
     let _ = stream.shutdown(Shutdown::Write);
 }
 
-/// Rules come first and see every request. Requests that a provider would refuse use up no scripted
-/// reply.
-fn choose(server: &Server, request: &Request) -> Arc<Reply> {
+/// How a request is answered.
+enum Chosen {
+    Reply(Arc<Reply>),
+    Forward(Forwarded),
+}
+
+/// Rules come first and see every request. Recordings take the place of the script.
+fn choose(server: &Server, request: &Request) -> Chosen {
     if let Some(key) = server.key.read().as_deref() {
         if request.api_key() != Some(key) {
-            return Arc::new(Reply::status(401));
+            return Chosen::Reply(Arc::new(Reply::status(401)));
         }
     }
     if let Some(reply) = server.script.by_rule(request) {
-        return reply;
+        return Chosen::Reply(reply);
     }
+    let recordings = server.recordings.read().clone();
+    match recordings.answer(request) {
+        Some(Answer::Reply(reply)) => Chosen::Reply(Arc::new(reply)),
+        Some(Answer::Forward(forwarded)) => Chosen::Forward(forwarded),
+        None => Chosen::Reply(scripted(server, request)),
+    }
+}
+
+/// Requests that a provider would refuse use up no scripted reply.
+fn scripted(server: &Server, request: &Request) -> Arc<Reply> {
     if let Some(reply) = batches::answer(server, request) {
         return Arc::new(reply);
     }
@@ -137,7 +167,11 @@ fn send(
     } else {
         stream.write_all(&head)?;
         let mut first = true;
-        for piece in &body {
+        for (at, piece) in body.iter().enumerate() {
+            let wait = response.waits.get(at).copied().unwrap_or_default();
+            if !pause(lease, wait) {
+                return Ok(false);
+            }
             let size = reply.write_size.map_or(piece.len(), usize::from);
             for slice in piece.chunks(size.max(1)) {
                 // The end of the framing is not an event, so it follows at once.

@@ -1,6 +1,6 @@
 //! The content of a reply, before a request decides its format.
 
-use crate::FinishReason;
+use crate::{FinishReason, replay};
 
 #[derive(Debug, Clone)]
 pub(super) enum Content {
@@ -12,6 +12,7 @@ pub(super) enum Content {
         content_type: String,
         bytes: Vec<u8>,
     },
+    Recorded(Box<replay::Response>),
 }
 
 /// The model's answer.

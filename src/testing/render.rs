@@ -4,13 +4,14 @@
 //! so that tests check against an independent implementation.
 
 use serde_json::{Value, json};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::content::{Answer, Content, Failure};
 use super::paths::Format;
 use super::reply::{Framing, Reply};
 use super::request::Request;
 use super::response::Response;
+use crate::replay;
 
 /// Renders responses in one wire format.
 pub(super) trait Renderer {
@@ -77,7 +78,7 @@ pub(super) trait Renderer {
 }
 
 /// The format that the client seems to expect, on any path.
-fn expected(request: &Request) -> Format {
+pub(super) fn expected(request: &Request) -> Format {
     Format::named(request.path()).unwrap_or_else(|| {
         let has = |name: &str| request.header(name).is_some();
         match (has("anthropic-version"), has("x-goog-api-key")) {
@@ -148,6 +149,7 @@ pub(super) fn response(reply: &Reply, request: &Request, number: u64, now: Syste
             response.pieces.push(bytes.clone());
             return response;
         }
+        Content::Recorded(recorded) => return recorded_response(recorded),
         Content::Failure(failure) => {
             let mut response = begin(reply, format, "application/json", number, now);
             let body = format.error(reply.status, failure, &format.request_id(number).1);
@@ -186,6 +188,23 @@ pub(super) fn response(reply: &Reply, request: &Request, number: u64, now: Syste
     response.framing = framing(reply, false);
     response.pieces.push(whole(&body, reply.malformed));
     response
+}
+
+/// A response as it was recorded. Its pieces arrive as they did, at once or at their pace.
+fn recorded_response(recorded: &replay::Response) -> Response {
+    let framing = match (recorded.streamed, recorded.until_close) {
+        (true, true) => Framing::UntilClose,
+        (true, false) => Framing::Chunked,
+        (false, _) => Framing::ContentLength,
+    };
+    Response {
+        status: recorded.status,
+        headers: recorded.headers.clone(),
+        framing,
+        streams: recorded.streamed,
+        pieces: recorded.pieces.clone(),
+        waits: recorded.waits.iter().copied().map(Duration::from_millis).collect(),
+    }
 }
 
 fn echo_text(request: &Request) -> String {
@@ -262,6 +281,7 @@ fn begin(
         framing: Framing::ContentLength,
         streams: false,
         pieces: Vec::new(),
+        waits: Vec::new(),
     }
 }
 
@@ -323,6 +343,7 @@ pub(super) fn unreadable(status: u16, message: &str) -> Vec<u8> {
         framing: Framing::ContentLength,
         streams: false,
         pieces: vec![body.to_string().into_bytes()],
+        waits: Vec::new(),
     };
     let mut bytes = response.head(Framing::ContentLength, true);
     bytes.extend(response.pieces.concat());

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::content::{Answer, Call, Content, Failure, Finish, Tokens, words};
-use crate::FinishReason;
+use crate::{FinishReason, replay};
 
 /// A reply of the loopback provider, with the faults to simulate on the way.
 ///
@@ -141,6 +141,11 @@ impl Reply {
     pub fn raw(status: u16, content_type: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         let (content_type, bytes) = (content_type.into(), bytes.into());
         Self::new(status, Content::Raw { content_type, bytes })
+    }
+
+    /// A recorded response.
+    pub(super) fn recorded(response: replay::Response) -> Self {
+        Self::new(response.status, Content::Recorded(Box::new(response)))
     }
 
     /// No response: the connection stays open until the client or the server closes it.

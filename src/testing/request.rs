@@ -35,15 +35,20 @@ impl Request {
         &self.0.head.method
     }
 
+    /// The path and the query.
+    pub(super) fn target(&self) -> &str {
+        &self.0.head.target
+    }
+
     /// The path, without the query.
     pub fn path(&self) -> &str {
-        let target = &self.0.head.target;
+        let target = self.target();
         target.split_once('?').map_or(target, |(path, _)| path)
     }
 
     /// The part after the `?`, if any.
     pub fn query(&self) -> Option<&str> {
-        self.0.head.target.split_once('?').map(|(_, query)| query)
+        self.target().split_once('?').map(|(_, query)| query)
     }
 
     /// The headers in the order they came, with names in lower case.

@@ -1,5 +1,7 @@
 //! The loopback provider's HTTP response: head, framing and body.
 
+use std::time::Duration;
+
 use super::reply::Framing;
 
 /// A response before it is framed.
@@ -11,6 +13,8 @@ pub(super) struct Response {
     /// Whether each piece gets a write of its own.
     pub(super) streams: bool,
     pub(super) pieces: Vec<Vec<u8>>,
+    /// How long to wait before each piece; empty for no waits.
+    pub(super) waits: Vec<Duration>,
 }
 
 impl Response {
@@ -103,6 +107,7 @@ mod tests {
             framing: Framing::ContentLength,
             streams: false,
             pieces: vec![b"hello".to_vec()],
+            waits: Vec::new(),
         }
     }
 

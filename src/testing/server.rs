@@ -14,6 +14,7 @@ use super::batches::Store;
 use super::connection;
 use super::paths::Paths;
 use super::record::Record;
+use super::recordings::Recordings;
 use super::script::Script;
 use crate::sync::Lock;
 use crate::sync::ordered::{Condvar, Mutex};
@@ -39,6 +40,7 @@ pub(super) struct Server {
     pub(super) script: Script,
     pub(super) record: Record,
     pub(super) batches: Store,
+    pub(super) recordings: RwLock<Recordings>,
     pub(super) key: RwLock<Option<String>>,
     /// Serialises listening, refusing and stopping.
     control: Mutex<()>,
@@ -75,8 +77,9 @@ struct Open {
 }
 
 impl Server {
-    pub(super) fn start() -> io::Result<Arc<Self>> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    /// Listens on a port; 0 stands for any free one.
+    pub(super) fn start(port: u16) -> io::Result<Arc<Self>> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
         let state = State {
             mode: Mode::Serve,
@@ -94,6 +97,7 @@ impl Server {
             script: Script::default(),
             record: Record::default(),
             batches: Store::default(),
+            recordings: RwLock::default(),
             key: RwLock::new(None),
             control: Mutex::new(Lock::LoopbackControl, ()),
             stopping: AtomicBool::new(false),
@@ -336,6 +340,10 @@ impl Server {
 
     /// Ends everything and waits for it.
     pub(super) fn stop(&self) {
+        let upstream = self.recordings.read().upstream.clone();
+        if let Some(upstream) = upstream {
+            upstream.stop();
+        }
         let _turn = self.control.lock();
         {
             let _state = self.state.lock();

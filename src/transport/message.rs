@@ -5,6 +5,7 @@ use crate::chat::Provider;
 use crate::error::Error;
 use crate::header::HeaderValue;
 use crate::key::Secrets;
+use crate::replay::Response;
 use crate::url::Url;
 use crate::wire::{self, HeaderFields, Reply, Sent};
 
@@ -74,6 +75,18 @@ impl Incoming {
     pub(crate) fn identify(&self, error: Error) -> Error {
         let id = wire::request_id(self.reply(), &Secrets::default());
         error.with_status(self.status).with_request_id(id)
+    }
+
+    /// The response as it is recorded.
+    pub(crate) fn recording(&self) -> Response {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let headers = self.headers.named().map(|(name, value)| (name, text(value)));
+        Response {
+            status: self.status,
+            headers: headers.collect(),
+            pieces: vec![self.body.clone()],
+            ..Response::default()
+        }
     }
 
     /// The response as the pure modules see it.

@@ -7,6 +7,7 @@ pub(crate) mod costs;
 pub(crate) mod folder;
 #[cfg(unix)]
 pub(crate) mod front;
+pub(crate) mod http;
 pub(crate) mod listener;
 pub(crate) mod members;
 pub(crate) mod observer;

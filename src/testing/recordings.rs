@@ -1,0 +1,214 @@
+//! Answers from recordings, and what becomes of a request that has none.
+//!
+//! A request is matched by its method, path, query, betas and body, with the rules of its
+//! [`Replay`]. The provider, the scheme, the host and the port may differ from the recorded ones.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::paths::Format;
+use super::render;
+use super::reply::Reply;
+use super::request::Request;
+use super::upstream::{Forwarded, Upstream};
+use crate::config::query_secrets;
+use crate::key::Secrets;
+use crate::provider::{Profile, Provider};
+use crate::replay::{self, Replay, Served};
+use crate::transport::Method;
+use crate::url::Url;
+use crate::wire::anthropic::BETAS;
+
+/// What a server answers from, besides its rules and its script.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Recordings {
+    pub(super) replay: Option<Replay>,
+    pub(super) upstream: Option<Arc<Upstream>>,
+}
+
+/// What to do with a request.
+pub(super) enum Answer {
+    Reply(Reply),
+    /// To send it on, and record the answer if there is a folder.
+    Forward(Forwarded),
+}
+
+impl Recordings {
+    /// Decides what to do with a request. `None` if the server has neither recordings nor another
+    /// server to ask.
+    pub(super) fn answer(&self, request: &Request) -> Option<Answer> {
+        let Self { replay, upstream } = self;
+        if replay.is_none() && upstream.is_none() {
+            return None;
+        }
+        let Some(method) = method(request.method()) else {
+            let reply = Reply::error(405, "", "Recordings have GET and POST requests only.");
+            return Some(Answer::Reply(reply.header("allow", "GET, POST")));
+        };
+        let (provider, url) = match upstream {
+            Some(upstream) => (upstream.provider().clone(), upstream.url(request.target())),
+            None => usual(request),
+        };
+        let Some(url) = url else {
+            let reply = Reply::error(400, "", "The address of the request is not valid.");
+            return Some(Answer::Reply(reply));
+        };
+        let secrets = secrets(request, &url);
+        let asked = asked(&provider, method, &url, request);
+        let served = replay.as_ref().map(|replay| replay.serve(&asked, &secrets));
+        let missing = match served.transpose() {
+            Err(error) => {
+                return Some(Answer::Reply(Reply::error(500, "unusable", error.to_string())));
+            }
+            Ok(Some(Served::Recorded(response))) => {
+                return Some(Answer::Reply(Reply::recorded(response)));
+            }
+            Ok(Some(Served::Missing(path))) => Some(path),
+            Ok(None) => None,
+        };
+        let is_offline = replay.as_ref().is_some_and(Replay::is_offline);
+        Some(match (upstream, missing) {
+            (Some(upstream), _) if !is_offline => Answer::Forward(Forwarded {
+                upstream: Arc::clone(upstream),
+                replay: replay.clone(),
+                method,
+                url,
+                secrets: Arc::new(secrets),
+            }),
+            (upstream, missing) => {
+                let path = missing.unwrap_or_default();
+                let message = not_recorded(&path, request, upstream.is_some());
+                Answer::Reply(Reply::error(404, "not_recorded", message))
+            }
+        })
+    }
+}
+
+/// A request as its recording is found.
+pub(super) fn asked<'a>(
+    provider: &'a Provider,
+    method: Method,
+    url: &'a Url,
+    request: &'a Request,
+) -> replay::Request<'a> {
+    replay::Request {
+        provider: provider.as_str(),
+        model: request.model().unwrap_or_default(),
+        method: method.as_str(),
+        url,
+        betas: request.header(BETAS),
+        body: request.body(),
+    }
+}
+
+/// Why there is no answer, and how to get one.
+fn not_recorded(path: &Path, request: &Request, has_upstream: bool) -> String {
+    let how = match has_upstream {
+        true => "run the server once with TOLLGATE_REPLAY=record",
+        false => {
+            "name the provider that answers (Loopback::forward_to) and run the server once with \
+             TOLLGATE_REPLAY=record"
+        }
+    };
+    format!(
+        "there is no recording of this request, {} {} ({}); to record it, {how}",
+        request.method(),
+        request.path(),
+        path.display()
+    )
+}
+
+fn method(name: &str) -> Option<Method> {
+    [Method::Get, Method::Post].into_iter().find(|method| method.as_str() == name)
+}
+
+/// The provider that a request most likely means, and the provider's own address for it. Only the name
+/// of a missing recording depends on this.
+fn usual(request: &Request) -> (Provider, Option<Url>) {
+    let provider = match render::expected(request) {
+        Format::Messages => Provider::ANTHROPIC,
+        Format::Converse | Format::BedrockEmbeddings => Provider::BEDROCK,
+        Format::CohereChat | Format::CohereEmbeddings => Provider::COHERE,
+        Format::GenerateContent | Format::GeminiEmbeddings => Provider::GEMINI,
+        Format::Ollama | Format::OllamaEmbeddings => Provider::OLLAMA,
+        Format::VertexEmbeddings => Provider::VERTEX,
+        Format::Chat
+        | Format::Completions
+        | Format::Responses
+        | Format::Embeddings
+        | Format::Moderations => Provider::OPENAI,
+    };
+    let base =
+        Profile::builtin(provider.as_str()).and_then(|profile| profile.base_url.parse().ok());
+    // The address of some contains a region or a project.
+    let base: Option<Url> = base.or_else(|| "https://localhost".parse().ok());
+    let url = base.and_then(|base| base.with_target(request.target()).ok());
+    (provider, url)
+}
+
+/// The secrets that a request carries: no recording may have them.
+fn secrets(request: &Request, url: &Url) -> Secrets {
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut secrets = Secrets::new(headers.filter(|(name, _)| is_secret(name)));
+    query_secrets(Some(url), |secret| secrets.add(secret));
+    secrets
+}
+
+/// Whether a header of this name, in lower case, may carry credentials.
+fn is_secret(name: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["auth", "cookie", "credential", "key", "passw", "secret", "session", "signature", "token"];
+    WORDS.iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::request::tests::request;
+    use serde_json::json;
+
+    #[test]
+    fn a_request_has_the_address_of_the_provider_whose_format_it_has() {
+        for (target, provider, url) in [
+            ("/v1/models?a=1", "openai", "https://api.openai.com/v1/models?a=1"),
+            ("/model/m/converse", "bedrock", "https://localhost/model/m/converse"),
+            ("/v1/messages", "anthropic", "https://api.anthropic.com/v1/messages"),
+            (
+                "/v1beta/models/m:generateContent",
+                "gemini",
+                "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent",
+            ),
+        ] {
+            let (found, address) = usual(&request(target, &[], &json!({})));
+            assert_eq!((found.as_str(), address.unwrap().as_str()), (provider, url), "{target}");
+        }
+    }
+
+    #[test]
+    fn the_secrets_of_a_request_are_in_its_headers_and_its_query() {
+        let headers = [
+            ("authorization", "Bearer sk-authorization"),
+            ("x-api-key", "sk-x-api-key"),
+            ("x-goog-api-key", "sk-goog-key"),
+            ("cookie", "session=12345"),
+            ("cf-aig-authorization", "Bearer gateway-token"),
+            ("content-type", "application/json"),
+            ("anthropic-version", "2023-06-01"),
+        ];
+        let url = "https://a.b/x?key=sk-in%2Dthe-query&alt=event-stream".parse().unwrap();
+        let found = secrets(&request("/x", &headers, &json!({})), &url);
+        for secret in [
+            "sk-authorization",
+            "sk-x-api-key",
+            "sk-goog-key",
+            "session=12345",
+            "gateway-token",
+            "sk-in-the-query",
+        ] {
+            assert!(found.are_in(secret.as_bytes()), "{secret}");
+        }
+        for plain in ["application/json", "2023-06-01", "event-stream"] {
+            assert!(!found.are_in(plain.as_bytes()), "{plain}");
+        }
+    }
+}
