@@ -23,13 +23,11 @@ pub(super) fn skip_unfit<O: Operation>(
     route: &Route,
     call: &Begun<'_, O>,
 ) -> Option<ErrorKind> {
-    let Begun { caller, operation, .. } = *call;
-    let needs = call.needs();
+    let operation = call.operation;
     let prices = [operation.max_price(), route.max_price.as_ref()];
     let mut kind = None;
     for at in 0..route.state.targets.len() {
-        let unfit = refused(at, needs, route, caller, operation)
-            .or_else(|| too_expensive(at, needs, prices, route, caller));
+        let unfit = refused(at, route, call).or_else(|| too_expensive(at, prices, route, call));
         let Some(Unfit { kind: its, why, .. }) = unfit else { continue };
         walk.cannot_serve(at, why);
         kind = Some(match kind {
@@ -43,19 +41,14 @@ pub(super) fn skip_unfit<O: Operation>(
 }
 
 /// Why a target cannot meet the needs of a call.
-fn refused<O: Operation>(
-    at: usize,
-    needs: &Needs,
-    route: &Route,
-    caller: &Caller,
-    operation: &O,
-) -> Option<Unfit> {
+fn refused<O: Operation>(at: usize, route: &Route, call: &Begun<'_, O>) -> Option<Unfit> {
     let target = &route.state.targets[at];
     if !target.enabled {
         return Some(Unfit::new(ErrorKind::Configuration, "the target is disabled"));
     }
+    let certain = route.certain(at)?;
     let names = (target.state.provider.as_str(), target.state.model.as_str());
-    unmet(needs, route.certain(at), names, caller, operation)
+    unmet(call.needs(), certain, names, call.caller, call.operation)
 }
 
 /// Why a model certainly cannot meet the needs of a call. For calls to a model and to a route alike.
@@ -125,17 +118,16 @@ pub(super) fn warn(caller: &Caller, target: &Target, observed: &ObservedCall) {
 }
 
 /// Why the price of a target is too high.
-fn too_expensive(
+fn too_expensive<O: Operation>(
     at: usize,
-    needs: &Needs,
     prices: [Option<&MaxPrice>; 2],
     route: &Route,
-    caller: &Caller,
+    call: &Begun<'_, O>,
 ) -> Option<Unfit> {
     if prices.iter().all(Option::is_none) {
         return None;
     }
-    let Caller { endpoints, settings, transport, .. } = caller;
+    let Caller { endpoints, settings, transport, .. } = &**call.caller;
     // If it cannot be prepared, the attempt says why.
     let Target { endpoint, model, .. } = route.target(at, endpoints, settings, transport).ok()?;
     let set = &endpoint.settings;
@@ -144,7 +136,7 @@ fn too_expensive(
     if let Some(tier) = set.service_tier {
         plan = plan.service_tier(tier);
     }
-    let bytes = usize::try_from(needs.prompt_bytes).unwrap_or(usize::MAX);
+    let bytes = usize::try_from(call.needs().prompt_bytes).unwrap_or(usize::MAX);
     plan.expect(Usage::estimated(bytes, 0).prompt_tokens);
     let check = |most: &MaxPrice| settings.costs.check_price(&plan, most).err();
     let refusal: Error = prices.into_iter().flatten().find_map(check)?;

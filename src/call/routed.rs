@@ -211,11 +211,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         let Some((prepared, ticket, now)) = found else {
             return Err(Error::new(ErrorKind::Protocol, "the call ended without an answer"));
         };
-        let target = match Arc::try_unwrap(prepared) {
-            Ok(prepared) => prepared.target,
-            Err(prepared) => prepared.target.clone(),
-        };
-        Ok((target, (walk.answered(now), ticket)))
+        Ok((prepared.target.clone(), (walk.answered(now), ticket)))
     }
 
     /// Counts the failover that follows an attempt, and tells observers how the attempt ended.

@@ -62,6 +62,8 @@ pub(super) struct Callee {
     known: Option<Arc<Known>>,
     /// What it certainly cannot do: as the target sets it, and as far as that is known.
     certain: Capabilities,
+    /// Whether anything is certain that could refuse a call.
+    is_checked: bool,
 }
 
 impl Routes {
@@ -120,10 +122,9 @@ impl Routes {
                 routed.push(one);
                 let own = target.settings;
                 let own = own.map(|own| Endpoint::new(own, settings, transport)).transpose()?;
-                let has_own = own.is_some();
                 let endpoint = own.map_or_else(OnceLock::new, |own| Arc::new(own).into());
                 let (provider, model, id) = (target.provider, target.model.into(), target.id);
-                let callee = Callee { provider, model, endpoint, has_own, id, known, certain };
+                let callee = Callee::new(provider, model, endpoint, id, known, certain);
                 callees.push(Arc::new(callee));
             }
             let state = Arc::new(RouteState::new(route.name, strategy, rules, routed));
@@ -256,9 +257,10 @@ impl Route {
     }
 
     /// What the model of a target certainly cannot do, and the efforts of reasoning that it has.
-    pub(super) fn certain(&self, at: usize) -> (&Capabilities, &[ReasoningEffort]) {
-        let Callee { certain, known, .. } = &*self.targets[at];
-        (certain, known.as_ref().map_or(&[], |known| &known.efforts))
+    /// `None` if nothing is certain that could refuse a call.
+    pub(super) fn certain(&self, at: usize) -> Option<(&Capabilities, &[ReasoningEffort])> {
+        let Callee { certain, known, is_checked, .. } = &*self.targets[at];
+        is_checked.then(|| (certain, efforts(known.as_deref())))
     }
 
     /// The place of a target for limits, and its name if it has settings of its own.
@@ -304,15 +306,22 @@ impl Callee {
     ) -> Self {
         let known = known(&provider, &model, None, endpoints, settings);
         let certain = certain(known.as_deref());
-        Self {
-            provider,
-            model: model.into(),
-            endpoint: OnceLock::new(),
-            has_own: false,
-            id,
-            known,
-            certain,
-        }
+        Self::new(provider, model.into(), OnceLock::new(), id, known, certain)
+    }
+
+    /// A model, called with the client's settings unless `endpoint` has others.
+    fn new(
+        provider: Provider,
+        model: Arc<str>,
+        endpoint: OnceLock<Arc<Endpoint>>,
+        id: TargetId,
+        known: Option<Arc<Known>>,
+        certain: Capabilities,
+    ) -> Self {
+        let is_checked =
+            certain != Capabilities::default() || !efforts(known.as_deref()).is_empty();
+        let has_own = endpoint.get().is_some();
+        Self { provider, model, endpoint, has_own, id, known, certain, is_checked }
     }
 
     fn endpoint(
@@ -332,6 +341,11 @@ impl Callee {
 /// What the model of a target certainly cannot do.
 fn certain(known: Option<&Known>) -> Capabilities {
     known.map(|known| known.certain.or(known.routed)).unwrap_or_default()
+}
+
+/// The efforts of reasoning that the model of a target has; empty if they are unknown.
+fn efforts(known: Option<&Known>) -> &[ReasoningEffort] {
+    known.map_or(&[], |known| &known.efforts)
 }
 
 /// What is known of the model of a target; `None` if the settings of its provider are incomplete.
