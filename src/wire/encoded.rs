@@ -1,7 +1,7 @@
 //! An encoded request, with accessors that hide the members' names.
 
 use serde_json::{Map, Value};
-use std::borrow::Cow;
+use std::ops::Deref;
 
 use super::body::Body;
 use super::format::Path;
@@ -16,9 +16,26 @@ pub(crate) struct Encoded<'a> {
     wire: Wire,
     target: Target<'a>,
     delivery: Delivery,
-    request: Cow<'a, ChatRequest>,
+    request: Request<'a>,
     body: Body<'a>,
     written: Vec<u8>,
+}
+
+/// The request that was encoded. Boxed if it is a copy, because every call moves it.
+enum Request<'a> {
+    Original(&'a ChatRequest),
+    Changed(Box<ChatRequest>),
+}
+
+impl Deref for Request<'_> {
+    type Target = ChatRequest;
+
+    fn deref(&self) -> &ChatRequest {
+        match self {
+            Self::Original(request) => request,
+            Self::Changed(request) => request,
+        }
+    }
 }
 
 impl<'a> Encoded<'a> {
@@ -33,9 +50,9 @@ impl<'a> Encoded<'a> {
             true => {
                 let request = without_null_limits(request, wire);
                 let members = wire.members(&request, target, delivery)?;
-                (Cow::Owned(request), members.into())
+                (Request::Changed(request.into()), members.into())
             }
-            false => (Cow::Borrowed(request), wire.body(request, target, delivery)?),
+            false => (Request::Original(request), wire.body(request, target, delivery)?),
         };
         let written = body.write()?;
         Ok(Self { wire, target, delivery, request, body, written })
@@ -103,7 +120,8 @@ impl<'a> Encoded<'a> {
             // The format has a default limit, and the reasoning can be a share of it, so encode
             // again.
             Some(_) if self.request.reasoning_effort.is_some() => {
-                self.request.to_mut().max_output_tokens = Some(tokens);
+                let request = self.request.clone().max_output_tokens(tokens);
+                self.request = Request::Changed(request.into());
                 self.body = self.wire.members(&self.request, self.target, self.delivery)?.into();
                 self.written = self.body.write()?;
             }

@@ -32,6 +32,18 @@ pub(in crate::wire) fn merge(body: &mut Map<String, Value>, extra: &Map<String, 
     }
 }
 
+/// Adds a member to a body, if it has a value.
+#[inline]
+pub(in crate::wire) fn set(
+    body: &mut Map<String, Value>,
+    name: &str,
+    value: Option<impl Into<Value>>,
+) {
+    if let Some(value) = value {
+        body.insert(name.to_owned(), value.into());
+    }
+}
+
 /// Builds an object from members whose names are known to the compiler: `object_of!("type": kind)`.
 ///
 /// A copy of an object with these names takes less time than hashing each of them, and a

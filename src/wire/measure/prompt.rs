@@ -121,6 +121,12 @@ const NOT_IN_PROMPT: &[&str] = &[
     "verbosity",
 ];
 
+/// Returns true for OpenAI's chat models with search. Comparing eight bytes at each place takes less
+/// time than preparing a search.
+fn has_search(model: &str) -> bool {
+    model.as_bytes().windows(8).any(|part| part == b"-search-")
+}
+
 /// What differs in bodies.
 #[derive(PartialEq, Eq)]
 enum Measured {
@@ -184,7 +190,7 @@ impl<'a> Prompt<'a> {
         for (name, value) in body {
             prompt.member(name, value);
         }
-        if openai && basis.model.contains("-search-") {
+        if openai && has_search(basis.model) {
             prompt.search_once();
         }
         // "Returns the prompt in addition to the completion". OpenAI does not say if it bills that

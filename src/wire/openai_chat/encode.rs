@@ -8,6 +8,7 @@ use crate::chat::{ChatRequest, ResponseFormat, Role};
 use crate::error::Error;
 use crate::wire::body::{Body, Opening};
 use crate::wire::format::Path;
+use crate::wire::json::set;
 use crate::wire::{Delivery, Target, json, schema, tool_turns, validate};
 
 /// Builds the body of a chat completion request.
@@ -28,37 +29,32 @@ pub(in crate::wire) fn encode<'a>(
     let opening = opening(request, target);
     // The size of most requests; a short one has fewer members.
     let mut body = Map::with_capacity(if opening.is_some() { 0 } else { 7 });
-    let mut set = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            body.insert(name.to_owned(), value);
-        }
-    };
     if opening.is_none() {
-        set("model", Some(model.into()));
-        set("messages", Some(messages::encode(&request.messages, target)?.into()));
+        set(&mut body, "model", Some(model));
+        set(&mut body, "messages", Some(messages::encode(&request.messages, target)?));
     }
-    set("tools", tools::encode(request, dialect)?);
-    set("tool_choice", tools::encode_choice(request));
-    set("parallel_tool_calls", tools::encode_parallel(request, dialect)?);
-    set("response_format", response_format(request, dialect)?);
-    let limit = request.max_output_tokens.map(Value::from);
+    set(&mut body, "tools", tools::encode(request, dialect)?);
+    set(&mut body, "tool_choice", tools::encode_choice(request));
+    set(&mut body, "parallel_tool_calls", tools::encode_parallel(request, dialect)?);
+    set(&mut body, "response_format", response_format(request, dialect)?);
+    let limit = request.max_output_tokens;
     if limit.is_some() && !LIMITS.iter().any(|limit| request.extra.contains_key(limit[0])) {
-        set(limit_member(target)[0], limit);
+        set(&mut body, limit_member(target)[0], limit);
     }
-    set("n", request.n.map(Value::from));
+    set(&mut body, "n", request.n);
     if request.logprobs.is_some() && !dialect.log_probabilities {
         return Err(Error::invalid_request(
             "the request asks for log probabilities, which this provider does not support; leave \
              logprobs unset",
         ));
     }
-    set("logprobs", request.logprobs.map(|_| true.into()));
-    set("top_logprobs", request.logprobs.filter(|more| *more > 0).map(Value::from));
-    set("temperature", request.temperature.map(Value::from));
-    set("top_p", request.top_p.map(Value::from));
-    set("stop", (!request.stop.is_empty()).then(|| request.stop.clone().into()));
+    set(&mut body, "logprobs", request.logprobs.map(|_| true));
+    set(&mut body, "top_logprobs", request.logprobs.filter(|more| *more > 0));
+    set(&mut body, "temperature", request.temperature);
+    set(&mut body, "top_p", request.top_p);
+    set(&mut body, "stop", (!request.stop.is_empty()).then(|| request.stop.clone()));
     if let Some(seed) = request.seed {
-        set(seed_member(dialect)?, Some(seed.into()));
+        set(&mut body, seed_member(dialect)?, Some(seed));
     }
     if let Some(effort) = request.reasoning_effort {
         reasoning::write(effort, dialect.reasoning_control, &mut body)?;

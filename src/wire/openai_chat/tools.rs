@@ -10,12 +10,14 @@ use crate::wire::schema::{self, Subset};
 
 /// Builds the `tools` member; `None` without tools.
 pub(super) fn encode(request: &ChatRequest, dialect: &Dialect) -> Result<Option<Value>, Error> {
+    if request.tools.is_empty() {
+        return Ok(None);
+    }
     let tools = request.tools.iter().map(|tool| match tool {
         Tool::Native(value) => Ok(value.clone()),
         Tool::Function(function) => encode_function(function, dialect),
     });
-    let tools = tools.collect::<Result<Vec<_>, Error>>()?;
-    Ok((!tools.is_empty()).then_some(Value::Array(tools)))
+    tools.collect::<Result<Value, Error>>().map(Some)
 }
 
 /// Returns the subset of JSON Schema for strict schemas.

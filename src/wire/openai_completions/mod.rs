@@ -12,6 +12,7 @@ use crate::wire::finish_reason::finish_reason;
 use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::framing::Framing;
 use crate::wire::json::object::members;
+use crate::wire::json::set;
 use crate::wire::json::string::Written;
 use crate::wire::measure::Prompt;
 use crate::wire::openai_chat::{Envelope, seed_member};
@@ -79,21 +80,16 @@ pub(super) fn encode(
         }
     };
     let mut body = Map::new();
-    let mut set = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            body.insert(name.to_owned(), value);
-        }
-    };
-    set("model", Some(model.into()));
-    set("prompt", Some(prompt.into()));
-    set("max_tokens", Some(request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS).into()));
-    set("n", request.n.map(Value::from));
-    set("logprobs", request.logprobs.map(Value::from));
-    set("temperature", request.temperature.map(Value::from));
-    set("top_p", request.top_p.map(Value::from));
-    set("stop", (!stop.is_empty()).then(|| stop.into()));
+    set(&mut body, "model", Some(model));
+    set(&mut body, "prompt", Some(prompt));
+    set(&mut body, "max_tokens", Some(request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS)));
+    set(&mut body, "n", request.n);
+    set(&mut body, "logprobs", request.logprobs);
+    set(&mut body, "temperature", request.temperature);
+    set(&mut body, "top_p", request.top_p);
+    set(&mut body, "stop", (!stop.is_empty()).then(|| stop));
     if let Some(seed) = request.seed {
-        set(seed_member(dialect)?, Some(seed.into()));
+        set(&mut body, seed_member(dialect)?, Some(seed));
     }
     delivery.write_with_usage(request, dialect, &mut body)?;
     json::merge(&mut body, &request.extra);

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{input, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
+use crate::wire::json::set;
 use crate::wire::openai_chat::{Dialect, ReasoningControl, encode_parallel, response_format};
 use crate::wire::{Delivery, Target, json, tool_turns, validate};
 
@@ -38,21 +39,16 @@ pub(in crate::wire) fn encode(
     let input = input::encode(request, target)?;
     // Enough for most requests.
     let mut body = Map::with_capacity(8);
-    let mut set = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            body.insert(name.to_owned(), value);
-        }
-    };
-    set("model", Some(model.into()));
-    set("instructions", input.instructions.map(Value::from));
-    set("input", Some(input.items.into()));
-    set("tools", tools::encode(request, dialect)?);
-    set("tool_choice", tools::choice(request));
-    set("parallel_tool_calls", encode_parallel(request, dialect)?);
-    set("text", text(request, dialect)?);
-    set("max_output_tokens", request.max_output_tokens.map(Value::from));
-    set("temperature", request.temperature.map(Value::from));
-    set("top_p", request.top_p.map(Value::from));
+    set(&mut body, "model", Some(model));
+    set(&mut body, "instructions", input.instructions);
+    set(&mut body, "input", Some(input.items));
+    set(&mut body, "tools", tools::encode(request, dialect)?);
+    set(&mut body, "tool_choice", tools::choice(request));
+    set(&mut body, "parallel_tool_calls", encode_parallel(request, dialect)?);
+    set(&mut body, "text", text(request, dialect)?);
+    set(&mut body, "max_output_tokens", request.max_output_tokens);
+    set(&mut body, "temperature", request.temperature);
+    set(&mut body, "top_p", request.top_p);
     if let Some(effort) = request.reasoning_effort {
         if dialect.reasoning_control == ReasoningControl::Unsupported {
             return Err(Error::invalid_request(format!(
@@ -61,10 +57,10 @@ pub(in crate::wire) fn encode(
                 effort.as_str()
             )));
         }
-        set("reasoning", Some(json!({"effort": effort.as_str()})));
+        set(&mut body, "reasoning", Some(json!({"effort": effort.as_str()})));
     }
-    set("store", Some(false.into()));
-    set("include", target.traits.encrypted_reasoning.then(|| json!([ENCRYPTED])));
+    set(&mut body, "store", Some(false));
+    set(&mut body, "include", target.traits.encrypted_reasoning.then(|| json!([ENCRYPTED])));
     delivery.write(request, &mut body)?;
     json::merge(&mut body, &request.extra);
     Ok(body)
