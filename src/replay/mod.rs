@@ -44,6 +44,8 @@ pub use mode::Mode;
 pub(crate) use mode::{FOLDER, MODE, USUAL_FOLDER};
 use rules::Rules;
 #[cfg(feature = "testing")]
+pub(crate) use rules::without_boundary;
+#[cfg(feature = "testing")]
 pub(crate) use served::Served;
 use slot::Label;
 pub(crate) use slot::Slot;

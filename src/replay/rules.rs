@@ -10,6 +10,7 @@
 //! | timeouts, retries, tags, budgets, cancel tokens | left out: none of them is sent |
 //! | members named by [`Replay::ignore`](super::Replay::ignore) | left out |
 //! | texts changed by [`Replay::rewrite`](super::Replay::rewrite) | in the key, as changed |
+//! | the boundary of a multipart body, which only servers record | `boundary` in its place |
 //! | texts named by [`Replay::hide`](super::Replay::hide) | `[key]` in their place |
 
 use serde_json::Value;
@@ -36,6 +37,29 @@ const CREDENTIALS: [&str; 13] = [
     "token",
     "x-api-key",
 ];
+
+/// A body of this content type without its boundary (RFC 2046 section 5.1.1), which is a new one in
+/// each request.
+#[cfg(feature = "testing")]
+pub(crate) fn without_boundary(content_type: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let (media_type, parameters) = content_type.split_once(';')?;
+    let is_multipart = media_type.trim().to_ascii_lowercase().starts_with("multipart/");
+    let boundary = parameters.split(';').find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let value = value.trim().trim_matches('"').as_bytes();
+        name.trim().eq_ignore_ascii_case("boundary").then_some(value)
+    });
+    let boundary = boundary.filter(|boundary| is_multipart && !boundary.is_empty())?;
+    let mut replaced = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let Some(at) = rest.windows(boundary.len()).position(|window| window == boundary) {
+        replaced.extend_from_slice(&rest[..at]);
+        replaced.extend_from_slice(b"boundary");
+        rest = &rest[at + boundary.len()..];
+    }
+    replaced.extend_from_slice(rest);
+    Some(replaced)
+}
 
 type Rewrite = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
@@ -185,6 +209,22 @@ mod tests {
             ("https://user:secret@a.b/x?monkey=1", "https://a.b/x?monkey=1"),
         ] {
             assert_eq!(Rules::default().url(&url.parse().unwrap()), expected);
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "testing")]
+    fn a_multipart_body_has_the_same_boundary_in_every_request() {
+        for boundary in ["a-random-one", "another-one"] {
+            let body = format!("--{boundary}\r\n\r\nx\r\n--{boundary}--\r\n");
+            for quoted in [boundary.to_owned(), format!("\"{boundary}\"; charset=utf-8")] {
+                let content_type = format!("multipart/form-data; boundary={quoted}");
+                let found = without_boundary(&content_type, body.as_bytes()).unwrap();
+                assert_eq!(found, b"--boundary\r\n\r\nx\r\n--boundary--\r\n");
+            }
+        }
+        for content_type in ["application/json", "multipart/form-data", "text/x; boundary=a"] {
+            assert_eq!(without_boundary(content_type, b"a"), None, "{content_type}");
         }
     }
 

@@ -14,7 +14,7 @@ use super::upstream::{Forwarded, Upstream};
 use crate::config::query_secrets;
 use crate::key::Secrets;
 use crate::provider::{Profile, Provider};
-use crate::replay::{self, Replay, Served};
+use crate::replay::{self, Replay, Served, without_boundary};
 use crate::transport::Method;
 use crate::url::Url;
 use crate::wire::anthropic::BETAS;
@@ -54,7 +54,9 @@ impl Recordings {
             return Some(Answer::Reply(reply));
         };
         let secrets = secrets(request, &url);
-        let asked = asked(&provider, method, &url, request);
+        let content_type = request.header("content-type").unwrap_or_default();
+        let body = without_boundary(content_type, request.body());
+        let asked = asked(&provider, method, &url, request, body.as_deref());
         let served = replay.as_ref().map(|replay| replay.serve(&asked, &secrets));
         let missing = match served.transpose() {
             Err(error) => {
@@ -73,6 +75,7 @@ impl Recordings {
                 replay: replay.clone(),
                 method,
                 url,
+                body,
                 secrets: Arc::new(secrets),
             }),
             (upstream, missing) => {
@@ -84,12 +87,13 @@ impl Recordings {
     }
 }
 
-/// A request as its recording is found.
+/// A request as its recording is found, with a `body` that differs from the one that was sent.
 pub(super) fn asked<'a>(
     provider: &'a Provider,
     method: Method,
     url: &'a Url,
     request: &'a Request,
+    body: Option<&'a [u8]>,
 ) -> replay::Request<'a> {
     replay::Request {
         provider: provider.as_str(),
@@ -97,7 +101,7 @@ pub(super) fn asked<'a>(
         method: method.as_str(),
         url,
         betas: request.header(BETAS),
-        body: request.body(),
+        body: body.unwrap_or(request.body()),
     }
 }
 

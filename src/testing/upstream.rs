@@ -52,6 +52,8 @@ pub(super) struct Forwarded {
     pub(super) replay: Option<Replay>,
     pub(super) method: Method,
     pub(super) url: Url,
+    /// The body to record, if it is not the one to send.
+    pub(super) body: Option<Vec<u8>>,
     pub(super) secrets: Arc<Secrets>,
 }
 
@@ -238,8 +240,8 @@ impl Opened {
 
 /// The request as its recording is found.
 fn asked<'a>(forwarded: &'a Forwarded, request: &'a Request) -> replay::Request<'a> {
-    let Forwarded { upstream, method, url, .. } = forwarded;
-    recordings::asked(upstream.provider(), *method, url, request)
+    let Forwarded { upstream, method, url, body, .. } = forwarded;
+    recordings::asked(upstream.provider(), *method, url, request, body.as_deref())
 }
 
 /// A response with the head of another and no body.
