@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --example bulk -- IN.jsonl OUT.jsonl
 //! cargo run --example bulk -- IN.jsonl OUT.jsonl --workers 64 --rpm 500 --budget 2.50
+//! cargo run --example bulk -- IN.jsonl OUT.jsonl --batch --fall-back
 //! ```
 //!
 //! `IN.jsonl` has a line `{"id": "a", "prompt": "…"}` for each item. `OUT.jsonl` gets a line
@@ -12,10 +13,13 @@
 //! - `--workers N`: calls at once (default 16)
 //! - `--rpm N`: requests per minute
 //! - `--budget DOLLARS`: stops before it spends more, in this run
+//! - `--batch`: submits the items in the provider's batches, at about half the price; the answers
+//!   may take a day, and `--rpm` does not apply
+//! - `--fall-back`: calls for the items that a batch did not answer in time
 //! - `--repeat-failures`: sends the items again that have failed
 //! - `--skip-malformed`: leaves out lines that cannot be read, instead of stopping
 //!
-//! Ctrl-C lets the calls in flight finish; a second one ends the program at once. The environment
+//! Ctrl-C lets the calls in flight finish, and leaves batches at the provider; a second one ends the program at once. The environment
 //! decides which provider it asks, see `environment/mod.rs`.
 
 mod ctrl_c;
@@ -34,12 +38,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde_json::json;
 use std::time::Duration;
-use tollgate::bulk::{Journal, JsonLines, Progress, Status};
+use tollgate::bulk::{Batched, Journal, JsonLines, Progress, Status};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{Budget, ChatRequest, Client, CostConfig, Limits, PoolConfig};
 
 const USAGE: &str = "usage: bulk IN.jsonl OUT.jsonl [--workers N] [--rpm N] [--budget DOLLARS] \
-                     [--repeat-failures] [--skip-malformed]";
+                     [--batch] [--fall-back] [--repeat-failures] [--skip-malformed]";
 
 fn main() -> ExitCode {
     let run = Options::of_command_line().and_then(|options| run(&options));
@@ -82,8 +86,11 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     // With a replay, the output has every line again, so it is simply written anew.
     let journal =
         Journal::new(options.beside("journal")).repeat_failures(options.repeat).replay(true);
-    let mut run = client
-        .bulk()
+    let mut bulk = client.bulk();
+    if options.batch {
+        bulk = bulk.batched_with(Batched::new().fall_back_to_calls(options.fall_back));
+    }
+    let mut run = bulk
         .workers(options.workers)
         .total(count_lines(&options.input)?)
         .cancel_token(&interrupted)
@@ -150,7 +157,14 @@ fn summarize(client: &Client, status: &Status) {
     println!("{:<14}{:>10}", "not finished", status.unfinished);
     println!("{:<14}{:>10}", "done before", status.skipped);
     println!("{:<14}{:>10}", "time", format!("{:.1?}", status.elapsed));
-    println!("{:<14}{:>10}", "spent", format!("${:.4}", status.spent.as_dollars()));
+    let spent = match status.unpriced {
+        1.. if status.spent.is_zero() => "unknown".to_owned(),
+        _ => format!("${:.4}", status.spent.as_dollars()),
+    };
+    println!("{:<14}{spent:>10}", "spent");
+    if status.unpriced > 0 {
+        println!("{:<14}{:>10}", "without price", status.unpriced);
+    }
     println!("\n{}", client.costs());
 }
 
@@ -214,6 +228,8 @@ struct Options {
     workers: usize,
     rpm: Option<u64>,
     budget: Option<String>,
+    batch: bool,
+    fall_back: bool,
     repeat: bool,
     skip_malformed: bool,
 }
@@ -226,6 +242,8 @@ impl Options {
             workers: 16,
             rpm: None,
             budget: None,
+            batch: false,
+            fall_back: false,
             repeat: false,
             skip_malformed: false,
         };
@@ -237,6 +255,8 @@ impl Options {
                 "--workers" => options.workers = value()?.parse()?,
                 "--rpm" => options.rpm = Some(value()?.parse()?),
                 "--budget" => options.budget = Some(value()?),
+                "--batch" => options.batch = true,
+                "--fall-back" => options.fall_back = true,
                 "--repeat-failures" => options.repeat = true,
                 "--skip-malformed" => options.skip_malformed = true,
                 flag if flag.starts_with("--") => {

@@ -195,6 +195,12 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// What calls cost: an [amount](money), or that it is unknown, because `unpriced` of them are to models
+/// without a known price and no other has a cost.
+pub(crate) fn cost(amount: Money, unpriced: u64) -> String {
+    if unpriced > 0 && amount.is_zero() { "unknown cost".to_owned() } else { money(amount) }
+}
+
 /// A count with its noun: `1 call`, `1,234 calls`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     let plural = match (number, noun.ends_with("ch"), noun.strip_suffix('y')) {

@@ -11,6 +11,7 @@ use support::batches::{NoSleep, PROVIDERS, builder, client, requests, server};
 use support::folder::Folder;
 use support::routes::config;
 use tollgate::bulk::{Batched, FailedItem, Journal, JsonLines, OnBudget};
+use tollgate::route::Route;
 use tollgate::testing::{BatchScript, Loopback};
 use tollgate::{Budget, Client, CostConfig, EmbedRequest, Error, ErrorKind, Money, Price, Prices};
 
@@ -162,6 +163,38 @@ fn each_item_goes_to_the_batches_of_its_provider() {
     }
     assert_eq!(client(quick()), expected);
     assert_eq!(calls(&server), 3);
+}
+
+#[test]
+fn a_batch_that_is_too_much_for_now_is_submitted_again() {
+    let server = server();
+    server.batches(BatchScript::new().refuse("token_limit_exceeded", "Enqueued too much."));
+    let client = client(&server, "openai", "gpt-4o-mini");
+    let bulk = client.bulk().batched_with(quick().fall_back_to_calls(true));
+    let run = bulk.chat(requests(5)).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            assert!(server.wait_for_requests(4, Duration::from_secs(60)));
+            server.batches(BatchScript::new());
+        });
+        assert_eq!(words(run), answers(0..5));
+    });
+    assert_eq!(calls(&server), 0, "calls for all of it would be expensive");
+    assert!(client.batches("openai").list().unwrap().len() > 1);
+}
+
+#[test]
+fn a_request_over_a_route_has_no_batch() {
+    let server = server();
+    let route = Route::new("all").targets(["openai/gpt-4o-mini"]);
+    let client =
+        Client::builder().add_provider(config(&server, "openai")).route(route).model("all");
+    let client = client.build().unwrap();
+    let error = client.bulk().batched_with(quick()).chat(requests(1)).unwrap().next().unwrap().1;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("over a route") && error.contains("fall_back_to_calls"), "{error}");
+    let bulk = client.bulk().batched_with(quick().fall_back_to_calls(true));
+    assert_eq!(words(bulk.chat(requests(1)).unwrap()), answers([0]));
 }
 
 #[test]

@@ -218,7 +218,7 @@ fn a_run_without_batches_refuses_a_journal_with_batches_in_flight() {
     assert_eq!(run.finish().unwrap().unfinished, ITEMS as u64);
     let error = client.bulk().journal(&journal).chat(items()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    assert!(error.message().contains("call Bulk::batched"), "{error}");
+    assert!(error.message().contains("has 3 batches in flight"), "{error}");
 
     // With another request for an item, the batch is not its own.
     let other = (0..ITEMS).map(|number| {

@@ -152,13 +152,9 @@ impl fmt::Display for Status {
             write!(f, ", {:.1} calls/s, ", self.calls_per_second)?;
             write!(f, "{} tokens/s, ", whole(self.tokens_per_second))?;
         }
-        match (self.unpriced, self.spent.is_zero()) {
-            (0, _) => f.write_str(&display::money(self.spent))?,
-            (_, true) => f.write_str("price unknown")?,
-            (unpriced, false) => {
-                let answers = display::counted(unpriced, "answer");
-                write!(f, "{} without {answers} of unknown price", display::money(self.spent))?;
-            }
+        f.write_str(&display::cost(self.spent, self.unpriced))?;
+        if self.unpriced > 0 && !self.spent.is_zero() {
+            write!(f, " without {} of unknown price", display::counted(self.unpriced, "answer"))?;
         }
         if let Some(projected) = self.projected.filter(|_| !self.ended) {
             write!(f, " of about {}", display::money(projected))?;
@@ -384,6 +380,36 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_price_is_no_price_of_zero() {
+        let now = Instant::now();
+        let mut counts = Counts::new(Some(4), 4, now);
+        let unpriced = Some(Facts { cost: None, ..Facts::UNANSWERED });
+        counts.ended(End::Answered, unpriced, now);
+        counts.ended(End::Failed, Some(Facts::UNANSWERED), now);
+        let status = counts.status(now);
+        assert_eq!((status.unpriced, status.projected), (1, None));
+        assert!(status.to_string().ends_with(" tokens/s, unknown cost"), "{status}");
+        counts.ended(End::Answered, facts(1, 1), now);
+        let status = counts.status(now);
+        let end = "$0.01 without 1 answer of unknown price";
+        assert!(status.to_string().ends_with(end), "{status}");
+    }
+
+    #[test]
+    fn batches_in_flight_are_counted_until_they_land() {
+        let now = Instant::now();
+        let mut counts = Counts::new(None, 4, now);
+        counts.batch(1, (0, 50));
+        counts.batch(2, (10, 60));
+        counts.batch(1, (7, 50));
+        let shown =
+            |status: Status| (status.batches, status.batch_requests, status.batch_requests_done);
+        assert_eq!(shown(counts.status(now)), (2, 110, 17));
+        counts.batch_landed(1);
+        assert_eq!(shown(counts.status(now)), (1, 60, 10));
+    }
+
+    #[test]
     fn a_status_is_one_line() {
         let mut status = Status {
             answered: 1_201,
@@ -402,6 +428,14 @@ mod tests {
             "1,204 of 10,000 done, 3 failed, 41.2 calls/s, 18,200 tokens/s, $1.24 of about \
              $10.30, 3m32s left"
         );
+        (status.batches, status.batch_requests, status.batch_requests_done) = (2, 9_000, 1_250);
+        status.unpriced = 1;
+        assert_eq!(
+            status.to_string(),
+            "1,204 of 10,000 done, 3 failed, waiting for 2 batches (1,250 of 9,000 requests done), \
+             $1.24 without 1 answer of unknown price of about $10.30"
+        );
+        (status.batches, status.unpriced) = (0, 0);
         (status.unfinished, status.waiting, status.total) = (2, 5, None);
         (status.time_left, status.projected) = (None, None);
         assert_eq!(

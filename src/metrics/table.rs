@@ -50,7 +50,8 @@ impl fmt::Display for MetricsSnapshot {
 /// The totals in words.
 fn summary(f: &mut fmt::Formatter<'_>, snapshot: &MetricsSnapshot) -> fmt::Result {
     let (total, tokens) = (&snapshot.total, display::tokens);
-    write!(f, "{} for {}", counted(total.calls, "call"), display::money(total.cost))?;
+    let cost = display::cost(total.cost, total.unpriced);
+    write!(f, "{} for {cost}", counted(total.calls, "call"))?;
     write!(f, " in {}", display::duration(snapshot.uptime))?;
     writeln!(f, ", {} in flight", display::count(snapshot.in_flight))?;
     let mut sign = "";

@@ -121,6 +121,11 @@ impl<J: InBatch> Fleet<J> {
         self.groups.add(provider, job);
     }
 
+    /// Whether a call answers an item that no batch takes, because of this error.
+    pub(crate) fn calls_instead(&self, error: &Error) -> bool {
+        self.rules.calls_instead(error)
+    }
+
     /// Adds a batch of an earlier run, and returns its number.
     pub(crate) fn resume(
         &mut self,

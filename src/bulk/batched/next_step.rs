@@ -90,10 +90,15 @@ impl Rules {
         };
         match again {
             Some(pause) => NextStep::Again(pause),
-            // The call says what is wrong, if that is not the batch.
-            None if self.fall_back && error.kind() == ErrorKind::InvalidRequest => NextStep::Call,
+            None if self.calls_instead(&error) => NextStep::Call,
             None => NextStep::Receive(BatchOutcome::Failed(error)),
         }
+    }
+
+    /// Whether a call answers an item that no batch takes. It says what is wrong, if that is not the
+    /// batch.
+    pub(super) fn calls_instead(&self, error: &Error) -> bool {
+        self.fall_back && error.kind() == ErrorKind::InvalidRequest
     }
 
     fn pause(&self, rounds: u32) -> Pause {

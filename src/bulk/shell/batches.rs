@@ -18,6 +18,7 @@ use crate::bulk::worker::{Job, Work};
 use crate::call::Caller;
 use crate::cancel::CancelToken;
 use crate::chat::Provider;
+use crate::display;
 use crate::error::{Error, ErrorKind};
 use crate::fingerprint::Fingerprint;
 use crate::journal::{self, OpenBatch, Reader};
@@ -64,8 +65,9 @@ impl<W: Task> Batches<W> {
                 count => Err(Error::new(
                     ErrorKind::Configuration,
                     format!(
-                        "the journal has {count} batches that are not over, and their items would \
-                         be paid for twice; call Bulk::batched, so that the run reads their results"
+                        "the journal has {} in flight, and calls for their items would pay twice; \
+                         use Bulk::batched, so that the run reads their results",
+                        display::counted(count as u64, "batch")
                     ),
                 )),
             };
@@ -133,21 +135,20 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
             let action = self.batches.as_mut().and_then(|batches| batches.fleet.park(number, job));
             return self.act(action);
         }
-        let Some(Batches { caller, fleet, settings, .. }) = &mut self.batches else { return };
-        let refusal = match caller.batch_provider(W::in_batch(&job.request)) {
-            Ok((provider, true)) => return fleet.add(&provider, job),
-            Ok((_, false)) if settings.fall_back => None,
-            Ok((provider, false)) => Some(Error::invalid_request(format!(
-                "no batches are known for {provider}; leave the item out, set \
-                 Batched::fall_back_to_calls, or set Profile::batches"
-            ))),
-            Err(error) => Some(error),
-        };
-        let work = match refusal {
-            None => Work::Call,
-            Some(error) => Work::Received(Box::new(BatchOutcome::Failed(error))),
-        };
-        self.dispatch(Job { work, ..job });
+        let Some(Batches { caller, fleet, .. }) = &mut self.batches else { return };
+        match caller.batch_provider(W::in_batch(&job.request)) {
+            Ok(provider) => fleet.add(&provider, job),
+            Err(error) => {
+                let work = if fleet.calls_instead(&error) {
+                    Work::Call
+                } else {
+                    let advice = "Batched::fall_back_to_calls calls for such items".to_owned();
+                    let error = error.with_advice(Some(advice));
+                    Work::Received(Box::new(BatchOutcome::Failed(error)))
+                };
+                self.dispatch(Job { work, ..job });
+            }
+        }
     }
 
     /// Submits the batches for which there are enough items, or any if no other items can come.

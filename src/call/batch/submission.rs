@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::drafts::Drafts;
 use super::submit::{BEFORE_LOOKUP, Sent};
-use super::{BatchOptions, Service};
+use super::{BatchOptions, Service, batches_of};
 use crate::batch::{Batch, Mark, RequestRef, SubmissionLog};
 use crate::call::target::{self, Asked};
 use crate::call::{Caller, embed};
@@ -56,22 +56,26 @@ impl Submission {
 }
 
 impl Caller {
-    /// The provider that a request is for, and whether its batches are known.
+    /// The provider whose batches take a request.
     ///
     /// # Errors
     ///
-    /// If there is no such provider or model.
-    pub(crate) fn batch_provider(
-        &self,
-        request: RequestRef<'_>,
-    ) -> Result<(Provider, bool), Error> {
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if there is none for it.
+    pub(crate) fn batch_provider(&self, request: RequestRef<'_>) -> Result<Provider, Error> {
         let asked = match request {
             RequestRef::Chat(chat) => Asked::Model(chat.provider.as_ref(), chat.model.as_deref()),
             RequestRef::Embed(request) => embed::asked(request),
         };
+        let model = self.settings.model.as_deref();
+        if matches!(request, RequestRef::Chat(_)) && self.routes.find(asked, model).is_some() {
+            return Err(Error::invalid_request(
+                "the request goes over a route, but a batch goes to one provider; name a provider's \
+                 model in the request",
+            ));
+        }
         let target = target::resolve(asked, &self.endpoints, &self.settings, &self.transport)?;
-        let has_batches = target.endpoint.settings.profile.batches.is_some();
-        Ok((target.endpoint.id().clone(), has_batches))
+        batches_of(&target.endpoint.settings.profile)?;
+        Ok(target.endpoint.id().clone())
     }
 
     /// Looks for the jobs of a batch whose submission broke off, by their marks. Those that were not

@@ -53,7 +53,8 @@ impl fmt::Display for CostReport {
 /// The totals in words, and everything that makes them inexact.
 fn summary(f: &mut fmt::Formatter<'_>, report: &CostReport) -> fmt::Result {
     let Tally { calls, unpriced, bound, estimated, usage, cost } = report.total;
-    write!(f, "{} for {}", display::money(cost.total), display::counted(calls, "call"))?;
+    let cost = display::cost(cost.total, unpriced);
+    write!(f, "{cost} for {}", display::counted(calls, "call"))?;
     if let Some(since) = report.since {
         write!(f, " since {}", rfc3339::minute(since))?;
     }
