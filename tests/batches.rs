@@ -9,9 +9,7 @@ use support::batches::{
 use tollgate::provider::Profile;
 use tollgate::replay::Mode;
 use tollgate::testing::{BatchScript, Reply};
-use tollgate::{
-    Batch, BatchOutcome, BatchState, CancelToken, ChatRequest, EmbedRequest, ErrorKind, Replay,
-};
+use tollgate::{Batch, BatchOutcome, BatchState, CancelToken, ChatRequest, ErrorKind, Replay};
 
 #[test]
 fn every_interface_answers_in_the_order_of_submission() {
@@ -201,36 +199,6 @@ fn a_batch_is_split_by_count_bytes_and_model_and_joined_again() {
 }
 
 #[test]
-fn responses_and_embeddings_go_to_their_own_endpoints() {
-    let server = server();
-    let client = client(&server, "openai", "gpt-4o-mini");
-    let batches = client.batches("openai");
-    let format = tollgate::provider::Format::OpenAiResponses;
-    let request = ChatRequest::from("id-0.").wire_format(format);
-    let batch = batches.submit([("id-0", request)]).unwrap();
-    batches.wait(&batch).unwrap();
-    assert_eq!(outcomes(&batches, &batch), expected(1, |_| None));
-
-    let embed = |texts: [&'static str; 2]| {
-        EmbedRequest::from(texts).model("text-embedding-3-small").dimensions(8)
-    };
-    let two = [("a", embed(["one", "two"])), ("b", embed(["three", "four"]))];
-    let batch = batches.submit(two).unwrap();
-    batches.wait(&batch).unwrap();
-    let single = client.embed(embed(["three", "four"])).unwrap();
-    let results: Vec<_> = batches.results(&batch).unwrap().map(Result::unwrap).collect();
-    assert_eq!((&*results[0].id, &*results[1].id), ("a", "b"));
-    let embeddings = results[1].outcome.clone().into_embeddings().unwrap();
-    assert_eq!((&embeddings[0], &embeddings[1]), (&single[0], &single[1]));
-    assert!(embeddings.cost.unwrap().total < single.cost.unwrap().total);
-    assert!(results[0].outcome.clone().into_chat().is_err());
-
-    let groq = support::batches::client(&server, "groq", "llama-3.3-70b-versatile");
-    let refused = groq.batches("groq").submit([("a", embed(["one", "two"]))]).unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::InvalidRequest, "{refused}");
-}
-
-#[test]
 fn a_request_is_written_as_a_single_call_writes_it() {
     for (provider, model) in PROVIDERS {
         let server = server();
@@ -271,6 +239,22 @@ fn what_cannot_be_sent_is_refused_before_anything_is_sent() {
         assert!(error.to_string().contains(word), "{error}");
     }
     assert_eq!(server.request_count(), 0);
+}
+
+#[test]
+fn a_long_list_is_read_page_by_page() {
+    for provider in ["openai", "mistral", "anthropic", "gemini"] {
+        let model = PROVIDERS.iter().find(|(name, _)| *name == provider).unwrap().1;
+        let server = server();
+        let client = client(&server, provider, model);
+        let batches = client.batches(provider);
+        let batch = batches.clone().max_requests(1).submit(requests(101)).unwrap();
+        let listed = batches.list().unwrap();
+        let newest_first: Vec<_> = listed.iter().map(|summary| summary.batch.id()).collect();
+        let mut submitted: Vec<_> = batch.job_ids().map(str::to_owned).collect();
+        submitted.reverse();
+        assert_eq!(newest_first, submitted, "{provider}");
+    }
 }
 
 #[test]

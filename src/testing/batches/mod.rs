@@ -104,7 +104,7 @@ pub(super) fn answer(server: &Server, request: &Request) -> Option<Reply> {
         Action::File(id) => file(server, id, interface).unwrap_or_else(unknown),
         Action::Content(id) => content(server, id).unwrap_or_else(unknown),
         Action::Create => create(server, request, interface, base),
-        Action::List => list(server, interface),
+        Action::List => list(server, request, interface),
         Action::Look(id) => look(server, id, false).unwrap_or_else(unknown),
         Action::Cancel(id) => look(server, id, true).unwrap_or_else(unknown),
         Action::Results(id) => {
@@ -263,17 +263,33 @@ fn create(server: &Server, request: &Request, interface: Interface, base: &str) 
     json_reply(&body)
 }
 
-fn list(server: &Server, interface: Interface) -> Reply {
+/// A page of the list of jobs, the newest first.
+fn list(server: &Server, request: &Request, interface: Interface) -> Reply {
+    let query = request.query().unwrap_or_default();
+    let value =
+        |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+    let number = |name: &str| value(name)?.parse::<usize>().ok();
+    let size = ["limit", "pageSize", "page_size"].into_iter().find_map(number).unwrap_or(20).max(1);
     let state = server.batches.state.lock();
-    let jobs = state.jobs.iter().rev().filter(|job| job.interface == interface);
-    let jobs: Vec<_> = jobs.map(|job| job.shown(seconds())).collect();
+    let all = state.jobs.iter().rev().filter(|job| job.interface == interface);
+    let all: Vec<_> = all.collect();
+    let start = match value("after").or_else(|| value("after_id")) {
+        Some(id) => all.iter().position(|job| job.id == id).map_or(all.len(), |place| place + 1),
+        None => number("pageToken").or_else(|| Some(number("page")? * size)).unwrap_or(0),
+    };
+    let jobs = all.iter().skip(start).take(size).map(|job| job.shown(seconds()));
+    let jobs: Vec<_> = jobs.collect();
+    let has_more = start + jobs.len() < all.len();
     json_reply(&match interface {
-        Interface::Gemini => json!({"operations": jobs}),
-        Interface::Mistral => json!({"object": "list", "total": jobs.len(), "data": jobs}),
+        Interface::Gemini => {
+            let next = has_more.then(|| (start + size).to_string());
+            json!({"operations": jobs, "nextPageToken": next.unwrap_or_default()})
+        }
+        Interface::Mistral => json!({"object": "list", "total": all.len(), "data": jobs}),
         Interface::OpenAi | Interface::Anthropic => {
             let ends = [jobs.first(), jobs.last()].map(|job| job.map(|job| job["id"].clone()));
             let [first, last] = ends;
-            json!({"data": jobs, "has_more": false, "first_id": first, "last_id": last})
+            json!({"data": jobs, "has_more": has_more, "first_id": first, "last_id": last})
         }
     })
 }
