@@ -107,7 +107,10 @@ impl Interface for BatchGenerateContent {
     fn result(&self, line: &str) -> Result<Line, Failure> {
         let line = parse_line(line)?;
         // Lines of a file have the key outside.
-        let id = text(&line["metadata"]["key"]).or_else(|| text(&line["key"]));
+        // Other programs name the member of the metadata otherwise, such as ruby_llm.
+        let metadata = &line["metadata"];
+        let id =
+            [&metadata["key"], &line["key"], &metadata["custom_id"]].into_iter().find_map(text);
         // "a GenerateContentResponse or a status object" (the guide)
         let error = line.get("error").unwrap_or(&line["status"]);
         let outcome = match (&line["response"], error) {
