@@ -186,9 +186,9 @@ impl ObservedCall {
         self.in_flight = recorder.map(|recorder| recorder.begin(&self.target()));
     }
 
-    /// From now on, the call costs nothing: a recording answers it.
-    pub(crate) fn replayed(&mut self) {
-        self.replayed = true;
+    /// Sets whether a recording answers the call, which then costs nothing.
+    pub(crate) fn replayed(&mut self, replayed: bool) {
+        self.replayed = replayed;
     }
 
     /// Reports that another target is tried too, because the current one has been silent for so

@@ -148,3 +148,41 @@ fn a_hedged_call_records_and_replays_the_answer_that_came_first() {
     assert_eq!(stream.finish().unwrap().text(), "from anthropic");
     replay.check().unwrap();
 }
+
+#[test]
+fn a_cascade_judges_a_recorded_answer_as_it_judges_a_live_one() {
+    let folder = Folder::new("judged");
+    let servers = Servers::start();
+    // The first target refuses, and the others are down for now.
+    servers.0[0].default_reply(Reply::refusal("no").usage(100, 10));
+    for server in &servers.0[1..] {
+        server.reply(Reply::status(503));
+        server.reply(Reply::status(503));
+        server.reply(Reply::status(503));
+    }
+    let recording =
+        priced(&servers, cascade()).replay(folder.replay(Mode::Record)).build().unwrap();
+    let live = recording.chat("hi").unwrap();
+    assert_eq!((live.text().as_str(), live.not_accepted().is_some()), ("", true));
+    assert_eq!(folder.names().len(), 1);
+    let urls = [0, 1, 2].map(|at| servers.0[at].base_url(MODELS[at].0));
+    let error = offline(&urls, cascade(), &folder.replay(Mode::Replay)).chat("hi").unwrap_err();
+    let expected = (ErrorKind::NotRecorded, Some("anthropic"));
+    assert_eq!((error.kind(), error.provider()), expected, "{error}");
+    // Once the others are back, a client that records asks them.
+    let again = recording.chat("hi").unwrap();
+    assert_eq!((again.text().as_str(), again.source()), ("from anthropic", AnswerSource::Live));
+    assert!(again.cost.is_some());
+    assert_eq!(recording.chat("hi").unwrap().source(), AnswerSource::Replayed);
+
+    // What no target does well enough is the same failure again.
+    let folder = Folder::new("judged-strictly");
+    let strict = || cascade().accept(|_| Err::<(), _>("no")).require_accepted(true);
+    let client = priced(&servers, strict()).replay(folder.replay(Mode::Record)).build().unwrap();
+    let live = client.chat("hi").unwrap_err();
+    assert_eq!((live.kind(), folder.names().len()), (ErrorKind::NotAccepted, 3));
+    let replayed = offline(&urls, strict(), &folder.replay(Mode::Replay)).chat("hi").unwrap_err();
+    assert_eq!(replayed.kind(), live.kind());
+    let why = "groq/llama-3.3-70b-versatile, was not accepted because no (groq)";
+    assert!(replayed.to_string().ends_with(why), "{replayed}");
+}

@@ -7,14 +7,17 @@ use super::Caller;
 use super::operation::{Measurable, OngoingAttempt, Operation};
 use super::prepared::Prepared;
 use super::room::Reserved;
+use super::routed::none_accepted;
 use super::run::{Attempting, Begun, Completed, has_ended};
 use super::target::Target;
 use super::time_limits::CallTimeLimits;
 use crate::answer_source::AnswerSource;
+use crate::config::{Cascade, Verdict};
 use crate::error::{Attempt, Decision, Error, ErrorKind, GiveUp};
 use crate::observed::ObservedCall;
 use crate::replay::{Replay, Response};
 use crate::retry::{Failed, SecondSending, Steps, Turn};
+use crate::routing::RouteState;
 
 /// Answers a call from a recording of its request to one of these targets. `None` if there is none
 /// and the call is to be recorded.
@@ -27,13 +30,15 @@ pub(super) fn run<O: Operation, T: Measurable>(
     replay: &Replay,
     call: &Begun<'_, O>,
     targets: Vec<(usize, Target)>,
+    cascade: Option<(&Cascade, &RouteState)>,
     attempt: impl Attempting<O, T>,
     observed: &mut ObservedCall,
 ) -> Result<Option<Completed<T>>, Error> {
-    let Some(found) = find(replay, call, targets, observed)? else { return Ok(None) };
-    let Found { place, prepared, mut reserved, response } = found;
+    let found = find(replay, call, targets, cascade.is_some(), observed)?;
+    let Some(found) = found else { return Ok(None) };
+    let Found { place, prepared, mut reserved, response, above } = found;
     let endpoint = Arc::clone(&prepared.target.endpoint);
-    observed.replayed();
+    observed.replayed(true);
     observed.moved_to(&endpoint.server, &prepared.target.model, place);
     reserved.charge_nothing();
     let explained = |error| endpoint.explain(error);
@@ -47,9 +52,22 @@ pub(super) fn run<O: Operation, T: Measurable>(
         limits: &limits,
         attempt,
         observed,
+        cascade,
+        place,
+        above,
+        rejected: None,
     };
     let tried = call.retrier(&limits).run(&mut steps);
-    let tried = tried.map_err(|error| explained(limits.name_limit(error)))?;
+    let tried = match (tried, steps.rejected) {
+        (Err(_), Some(Rejected::AskAbove)) => {
+            observed.replayed(false);
+            return Ok(None);
+        }
+        (Err(ended), Some(Rejected::Fails(error))) => {
+            return Err(error.with_attempts(ended.attempts().to_vec()));
+        }
+        (tried, _) => tried.map_err(|error| explained(limits.name_limit(error)))?,
+    };
     let source = AnswerSource::Replayed;
     Ok(Some(Completed { target: prepared.target, tried, routed: None, source }))
 }
@@ -61,6 +79,26 @@ struct Found<O: Operation> {
     prepared: Prepared<O::Content>,
     reserved: O::Reserved,
     response: Response,
+    /// What is known of the targets that a cascade asks after this one.
+    above: Above,
+}
+
+/// The targets that a cascade asks if it does not accept an answer.
+enum Above {
+    /// None can serve the call.
+    None,
+    /// One has no recording, which is this error.
+    Missing(Error),
+    /// One is to be recorded.
+    Unrecorded,
+}
+
+/// What follows an answer that a cascade does not accept.
+enum Rejected {
+    /// This error.
+    Fails(Error),
+    /// The targets above it are asked.
+    AskAbove,
 }
 
 impl<O: Operation> Found<O> {
@@ -75,10 +113,11 @@ fn find<O: Operation>(
     replay: &Replay,
     call: &Begun<'_, O>,
     targets: Vec<(usize, Target)>,
+    is_cascade: bool,
     observed: &ObservedCall,
 ) -> Result<Option<Found<O>>, Error> {
     let mut best: Option<Found<O>> = None;
-    let (mut missing, mut unfit) = (None, None);
+    let (mut missing, mut unfit, mut unrecorded) = (None, None, false);
     for (place, target) in targets {
         let endpoint = Arc::clone(&target.endpoint);
         let named = |error: Error| error.with_provider(endpoint.id().as_str());
@@ -91,17 +130,32 @@ fn find<O: Operation>(
                 }
             };
         match replay.find(&prepared.recorded_as()) {
-            Ok(None) => {}
+            Ok(None) => unrecorded = true,
             Ok(Some(response)) => {
-                let found = Found { place, prepared, reserved, response };
+                let above = match missing.take() {
+                    Some(missing) => Above::Missing(missing),
+                    None if unrecorded => Above::Unrecorded,
+                    None => Above::None,
+                };
+                let found = Found { place, prepared, reserved, response, above };
                 let is_better =
                     best.as_ref().is_none_or(|best| found.is_answer() && !best.is_answer());
                 if is_better {
-                    best = Some(found);
+                    // A failure above is no reason to forget what is above that.
+                    let above = best.take().map_or(Above::None, |best| best.above);
+                    best = Some(match (&found.above, &above) {
+                        (Above::None, Above::Missing(_) | Above::Unrecorded) => {
+                            Found { above, ..found }
+                        }
+                        _ => found,
+                    });
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotRecorded => {
-                missing = missing.or(Some(named(error)));
+                // A cascade asks those that come last here first.
+                if missing.is_none() || is_cascade {
+                    missing = Some(named(error));
+                }
             }
             Err(error) => return Err(named(error)),
         }
@@ -122,6 +176,12 @@ struct Once<'a, O: Operation, F> {
     limits: &'a CallTimeLimits,
     attempt: F,
     observed: &'a ObservedCall,
+    cascade: Option<(&'a Cascade, &'a RouteState)>,
+    /// The place of the target.
+    place: usize,
+    above: Above,
+    /// Set if the cascade did not accept the answer.
+    rejected: Option<Rejected>,
 }
 
 impl<'a, O, T, F> Steps for Once<'a, O, F>
@@ -134,7 +194,30 @@ where
     type Answer = T;
 
     fn choose(&mut self) -> Result<Turn<Self::Target>, Error> {
-        Ok(Turn::Attempt(self.prepared))
+        match &self.rejected {
+            None => Ok(Turn::Attempt(self.prepared)),
+            // `run` has the reason.
+            Some(_) => Err(Error::cancelled()),
+        }
+    }
+
+    /// A cascade judges a recorded answer as it judges a live one: the call that recorded it may have
+    /// failed at the targets above.
+    fn accept(&mut self, mut answer: T) -> Result<T, Decision> {
+        let (Some((cascade, route)), Some(response)) = (self.cascade, answer.chat()) else {
+            return Ok(answer);
+        };
+        let verdict = cascade.judge(response, self.operation.response_format());
+        let Verdict::Reject(reason) = verdict else { return Ok(answer) };
+        self.rejected = Some(match std::mem::replace(&mut self.above, Above::None) {
+            Above::Missing(error) => Rejected::Fails(error),
+            Above::Unrecorded => Rejected::AskAbove,
+            Above::None if cascade.require_accepted => {
+                Rejected::Fails(none_accepted(route, self.place, &reason))
+            }
+            Above::None => return Ok(answer),
+        });
+        Err(Decision::GiveUp(GiveUp::NotAccepted))
     }
 
     fn attempt(

@@ -25,7 +25,7 @@ use super::time_limits::CallTimeLimits;
 use super::{Caller, one_target, replayed, routed};
 use crate::answer_source::AnswerSource;
 use crate::catalogue::Needs;
-use crate::config::Timeouts;
+use crate::config::{Cascade, Timeouts};
 use crate::error::{Attempt, Error};
 use crate::observed::{Ended, ObservedCall, Server};
 use crate::retry::{Retrier, RetryConfig, Tried};
@@ -107,7 +107,7 @@ pub(super) fn run<O: Operation, T: Measurable>(
         Some(replay) if !operation.is_replayable() => replay.pass().map(|()| None),
         Some(replay) => {
             let targets = destination.targets(caller);
-            replayed::run(replay, &call, targets, attempt, &mut observed)
+            replayed::run(replay, &call, targets, destination.cascade(), attempt, &mut observed)
         }
     };
     let ran = match (replayed, destination) {
@@ -184,6 +184,14 @@ impl<'a> Destination<'a> {
                 }
             }
             Self::Nowhere(_) => Vec::new(),
+        }
+    }
+
+    /// What judges answers, and the names of its targets.
+    fn cascade(&self) -> Option<(&Cascade, &RouteState)> {
+        match self {
+            Self::Route(route) => Some((route.cascade.as_ref()?, &route.state)),
+            Self::Target(_) | Self::Nowhere(_) => None,
         }
     }
 

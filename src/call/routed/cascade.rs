@@ -14,6 +14,7 @@ use crate::cost::Cost;
 use crate::error::{Attempt, Decision, Error, ErrorKind, GiveUp};
 use crate::observed::ObservedCall;
 use crate::retry::{Failed, SecondSending, Steps, Tried, Turn};
+use crate::routing::RouteState;
 use crate::wire::Delivery;
 
 /// Makes attempts at one target after the other until an answer is accepted or no other target can
@@ -109,20 +110,20 @@ impl<O: Operation, F, T> Ascent<'_, O, F, T> {
         routed.observed.returns_not_accepted();
         routed.answered = Some((kept.at, None, kept.answered));
     }
+}
 
-    /// The error of a call that must have an accepted answer and got none.
-    fn none_accepted(&self, reason: &str) -> Error {
-        let route = &self.routed.route.state;
-        let target = &route.targets[self.routed.walk.current()];
-        let message = format!(
-            "the cascade {:?} accepted no answer; that of its last target, {}, was not accepted \
-             because {reason}",
-            route.name, target.name
-        );
-        Error::new(ErrorKind::NotAccepted, message)
-            .with_provider(&target.state.provider)
-            .with_retry_hints(None, Some(false))
-    }
+/// The error of a call that must have an accepted answer and got none. The last came from the target
+/// at this place.
+pub(in crate::call) fn none_accepted(route: &RouteState, at: usize, reason: &str) -> Error {
+    let target = &route.targets[at];
+    let message = format!(
+        "the cascade {:?} accepted no answer; that of its last target, {}, was not accepted because \
+         {reason}",
+        route.name, target.name
+    );
+    Error::new(ErrorKind::NotAccepted, message)
+        .with_provider(&target.state.provider)
+        .with_retry_hints(None, Some(false))
 }
 
 impl<O, T, F> Steps for Ascent<'_, O, F, T>
@@ -173,7 +174,9 @@ where
         if !moves_up {
             if self.cascade.require_accepted {
                 let reason = reason.clone();
-                self.over = Some(self.none_accepted(&reason));
+                let routed = &self.routed;
+                let (route, at) = (&routed.route.state, routed.walk.current());
+                self.over = Some(none_accepted(route, at, &reason));
                 return Err(Decision::GiveUp(GiveUp::NotAccepted));
             }
             routed.observed.returns_not_accepted();
