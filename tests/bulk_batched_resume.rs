@@ -231,6 +231,65 @@ fn a_run_without_batches_refuses_a_journal_with_batches_in_flight() {
 }
 
 #[test]
+fn a_batch_that_is_gone_is_submitted_again_on_request() {
+    let folder = Folder::new("batched-gone");
+    let journal = folder.file("run.journal");
+    let (first, _) = server();
+    first.batches(BatchScript::new().looks(1_000_000));
+    let client_of = |server: &Loopback| client(&server.base_url("openai"), "openai", "gpt-4o-mini");
+    let batched = quick().deadline(Duration::from_millis(30));
+    client_of(&first).bulk().batched_with(batched).journal(&journal).chat(items()).unwrap().count();
+    // Another server knows nothing of these batches.
+    let (second, _) = server();
+    let client = client_of(&second);
+    let run = client.bulk().batched_with(quick()).journal(&journal).chat(items()).unwrap();
+    for (_, result) in run {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().contains("repeat_failures submits"), "{error}");
+    }
+    let repeat = Journal::new(&journal).repeat_failures(true);
+    let run = client.bulk().batched_with(quick()).journal(repeat).chat(items()).unwrap();
+    assert!(run.map(|(_, result)| result.unwrap().text().len()).count() == ITEMS);
+    assert_eq!(books(&journal).1.len(), ITEMS);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_ledger_on_disk_is_settled_by_the_run_that_reads_the_results() {
+    use tollgate::{Budget, CostConfig, Money, Price, Prices, SqliteLedger};
+
+    let folder = Folder::new("batched-ledger");
+    let (journal, ledger) = (folder.file("run.journal"), folder.file("budget.db"));
+    let (server, _) = server();
+    let open = || {
+        let price = Price::per_million(Money::dollars(1), Money::dollars(10)).max_output(1_000);
+        let costs = CostConfig::default()
+            .prices(Prices::empty().set("openai", "gpt-4o-mini", price))
+            .budget(Budget::total(Money::dollars(1)))
+            .ledger(SqliteLedger::open(&ledger).unwrap());
+        let client = Client::builder().model("openai/gpt-4o-mini").api_key(KEY).costs(costs);
+        client.base_url(server.base_url("openai")).build().unwrap()
+    };
+    server.batches(BatchScript::new().looks(300));
+    let batched = quick().in_flight(3).deadline(Duration::from_millis(10));
+    let first = open();
+    first.bulk().batched_with(batched).journal(&journal).chat(items()).unwrap().count();
+    let budget = &first.costs().budgets[0];
+    assert_eq!(budget.spent, Money::ZERO);
+    assert!(budget.reserved > Money::ZERO);
+    drop(first);
+
+    let second = open();
+    let run = second.bulk().batched_with(quick()).journal(&journal).chat(items()).unwrap();
+    assert!(run.map(|(_, result)| result.unwrap().text().len()).count() == ITEMS);
+    let budget = &second.costs().budgets[0];
+    // 100 input and 10 output tokens each, at half the price.
+    let each = Money::picos(100_000_000);
+    assert_eq!((budget.spent, budget.reserved), (each * ITEMS as u64, Money::ZERO));
+}
+
+#[test]
 fn a_resumed_run_reads_its_batches_in_any_order_of_the_items() {
     let folder = Folder::new("batched-order");
     let (server, answers) = server();

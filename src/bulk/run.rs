@@ -12,7 +12,8 @@ use crate::error::Error;
 /// the program waits for the next result; between results, the workers go on with the items that
 /// have been read.
 ///
-/// Dropping it cancels the calls in flight and waits for the workers. A panic of the program's own
+/// Dropping it cancels the calls in flight and waits for the workers. Batches go on at the provider,
+/// and a run with the same journal reads their results. A panic of the program's own
 /// iterator or map comes out of [`next`](Iterator::next).
 #[must_use = "a run reads its items while it is iterated"]
 pub struct Run<'a, T>(Box<dyn Runner<T> + 'a>);

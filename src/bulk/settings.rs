@@ -95,15 +95,16 @@ impl Default for Settings {
 /// Whether an error ends the run.
 pub(super) type StopOn = Arc<dyn Fn(&Error) -> bool + Send + Sync>;
 
-/// What cancelling a run does to the calls in flight.
+/// What cancelling a run does to the calls and [batches](Bulk::batched) in flight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnCancel {
-    /// They finish, and their results are yielded.
+    /// Calls finish, and their results are yielded. Batches go on at the provider. Their items end as
+    /// cancelled, and a run with the same journal reads their results.
     #[default]
     Finish,
-    /// They are cancelled. The provider may bill them all the same, and the next run makes them
-    /// again.
+    /// They are cancelled. The provider may bill calls all the same, and the next run makes them
+    /// again. Of a batch, the next run reads what was answered by then, and submits the rest again.
     Cancel,
 }
 
@@ -168,7 +169,7 @@ impl Bulk {
         self
     }
 
-    /// Sets what cancelling does to the calls in flight. A request with a cancel token of its own is
+    /// Sets what cancelling does to the calls and batches in flight. A request with a cancel token of its own is
     /// cancelled by that token alone. Default: [`OnCancel::Finish`].
     pub fn on_cancel(mut self, on_cancel: OnCancel) -> Self {
         self.settings.on_cancel = on_cancel;
@@ -237,7 +238,8 @@ impl Bulk {
     /// Starts chats. The requests are read on the thread that iterates over the results, when there
     /// is room for another one. An id is anything that can be written as text, and must be unique.
     ///
-    /// Dropping the [`Run`] cancels the calls in flight and waits for the workers.
+    /// Dropping the [`Run`] cancels the calls in flight and waits for the workers. Batches go on at the
+    /// provider.
     ///
     /// # Errors
     ///

@@ -57,6 +57,8 @@ pub(crate) struct Flight<W: Task, T> {
     /// Ends the wait for its results.
     pub(crate) waiting: CancelToken,
     pub(crate) on_cancel: OnCancel,
+    /// Whether the items of an interrupted batch that is gone are submitted again.
+    pub(crate) repeats: bool,
     pub(crate) events: Sender<(u64, Event<W>)>,
 }
 
@@ -190,7 +192,14 @@ impl<W: Task, T: Send + 'static> Flight<W, T> {
             // That run has recorded its cost.
             created.settled.mark(place, ids.len());
         }
-        (self.collect(&created, &ids, true), None)
+        let landing = self.collect(&created, &ids, true);
+        let is_gone =
+            landing.error.as_ref().is_some_and(|error| error.kind() == ErrorKind::NotFound);
+        if is_gone && self.repeats {
+            self.send(Event::NotCreated(ids));
+            return (Landing { is_over: true, has_lines: true, error: None }, None);
+        }
+        (landing, None)
     }
 
     /// Waits for a batch and reads its results.
@@ -234,6 +243,11 @@ impl<W: Task, T: Send + 'static> Flight<W, T> {
 
     /// The error of items whose results this run does not read.
     fn interrupted(&self, batch: &Batch, error: Error) -> Error {
+        if error.kind() == ErrorKind::NotFound {
+            let advice = "check the key and the base URL; if the batch is gone, \
+                          Journal::repeat_failures submits its items again";
+            return error.with_advice(Some(advice.to_owned()));
+        }
         if !error.is_cancelled() {
             return error;
         }

@@ -175,6 +175,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
             in_flight: self.in_flight.clone(),
             waiting: batches.waiting.clone(),
             on_cancel: self.on_cancel,
+            repeats: self.past.as_ref().is_some_and(|past| past.repeat_failures),
             events: batches.events.clone(),
         };
         match flight.take_off() {
@@ -210,8 +211,8 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
             Event::NotCreated(ids) => fleet.not_created(number, &ids),
             Event::NotSubmitted(left) => {
                 for (job, error) in left {
+                    let stops = self.stops_on(&error);
                     let Some(Batches { fleet, .. }) = &mut self.batches else { return };
-                    let stops = self.shared.stop_on.as_ref().is_some_and(|stops| stops(&error));
                     let action = match stops {
                         true => fleet.stops(number, job, error),
                         false => fleet.not_submitted(number, job, error, SystemTime::now()),
@@ -239,7 +240,14 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
         }
     }
 
+    fn stops_on(&self, error: &Error) -> bool {
+        self.shared.stop_on.as_ref().is_some_and(|stops| stops(error))
+    }
+
     fn landed(&mut self, number: u64, landing: Landing) {
+        if let Some(error) = landing.error.clone().filter(|error| self.stops_on(error)) {
+            self.stop(error);
+        }
         let Some(Batches { fleet, .. }) = &mut self.batches else { return };
         let actions = fleet.landed(number, landing, Instant::now());
         actions.into_iter().for_each(|action| self.act(Some(action)));
