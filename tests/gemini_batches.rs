@@ -34,9 +34,9 @@ fn few_requests_go_into_the_job_and_many_into_a_file() {
     let server = support::loopback();
     let client = client(&server, "gemini", MODEL);
     let batches = client.batches("gemini");
-    batches.submit(requests(1_000)).unwrap();
+    batches.submit(requests(100)).unwrap();
     assert_eq!(uploads(&server), 0);
-    batches.submit(requests(1_001)).unwrap();
+    batches.submit(requests(101)).unwrap();
     assert_eq!(uploads(&server), 2, "the start, and one piece");
 }
 

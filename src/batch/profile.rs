@@ -65,7 +65,7 @@ pub struct BatchProfile {
     #[serde(default)]
     pub embeddings: bool,
     /// The most requests that go into the job itself, in a format that also takes a file: Gemini's.
-    /// Default: 1,000.
+    /// Default: 100.
     #[serde(default = "inline_requests")]
     pub inline_requests: u32,
     /// The most bytes of such a job. Default: 20,000,000.
@@ -78,9 +78,9 @@ fn half() -> u8 {
 }
 
 /// The results of such a job come in one response, twice: in `response` and in `metadata.output`. Those
-/// of 1,000 requests fit into a response of 16 MiB if each answer has up to 8 KiB.
+/// of 100 requests fit into a response of 16 MiB if each answer has up to 80 KiB.
 const fn inline_requests() -> u32 {
-    1_000
+    100
 }
 
 /// "keep the total request size under 20MB" (ai.google.dev/gemini-api/docs/batch-api).
@@ -118,7 +118,7 @@ impl BatchProfile {
     }
 
     /// Sets the most requests and the most bytes that go into the job itself. Larger jobs go through a
-    /// file. Only Gemini's format has both ways. Default: 1,000 requests and 20,000,000 bytes.
+    /// file. Only Gemini's format has both ways. Default: 100 requests and 20,000,000 bytes.
     #[must_use]
     pub const fn inline(mut self, requests: u32, bytes: u64) -> Self {
         self.inline_requests = requests;
