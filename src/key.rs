@@ -94,6 +94,10 @@ impl Secrets {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.secrets.is_empty()
+    }
+
     /// Adds the secrets of another list.
     pub(crate) fn add_all(&mut self, others: &Self) {
         others.secrets.iter().for_each(|secret| self.add(secret));

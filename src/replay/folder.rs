@@ -54,17 +54,35 @@ pub(super) fn repetition(name: &str) -> u32 {
     }
 }
 
+/// What a file is written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It outlives a power failure, and other users may read it.
+    Recording,
+    /// A power failure may lose it, and only the current user may read it (mode 0600).
+    Cache,
+}
+
 /// Writes a file so that others see all of it or nothing, even if this process is killed: it is
 /// written under another name and renamed (POSIX `rename` is atomic; `std` does the same on
 /// Windows).
-pub(super) fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8], purpose: Purpose) -> io::Result<()> {
     let unfinished =
         format!(".{name}.{}-{:016x}{UNFINISHED}", std::process::id(), fastrand::u64(..));
     let unfinished = folder.join(unfinished);
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&unfinished)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        if purpose == Purpose::Cache {
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
+        let mut file = options.open(&unfinished)?;
+        file.write_all(bytes)?;
+        if purpose == Purpose::Recording {
+            file.sync_all()?;
+        }
+        drop(file);
         fs::rename(&unfinished, folder.join(name))
     })();
     if written.is_err() {
@@ -74,7 +92,7 @@ pub(super) fn write(folder: &Path, name: &str, text: &str) -> io::Result<()> {
 }
 
 /// Makes the folder, and removes what killed processes left in it.
-pub(super) fn prepare(folder: &Path) -> io::Result<()> {
+pub(crate) fn prepare(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let now = SystemTime::now();
     for entry in fs::read_dir(folder)?.flatten() {

@@ -43,7 +43,7 @@ impl Identity {
     pub(crate) fn of(request: &Request<'_>, rules: &Rules) -> Self {
         // A new field that changes answers must be hashed below.
         let Request { provider, model: _, method, url, betas, body } = *request;
-        let url = rules.url(url);
+        let url = rules.url(url).into_owned();
         let mut parsed = match serde_json::from_slice(body) {
             Ok(parsed) => parsed,
             Err(_) if body.is_empty() => Value::Null,
@@ -52,8 +52,7 @@ impl Identity {
         // The order of the members counts: models follow that of a schema's properties.
         let changed = rules.apply(&mut parsed).then(|| parsed.to_string());
         let body = changed.as_ref().map_or(body, String::as_bytes);
-        let head = [method, provider, &url, betas.unwrap_or_default()].map(str::as_bytes);
-        let key = Fingerprint::of_parts(head.into_iter().chain([body]));
+        let key = hash(request, &url, body);
         let betas = betas.map(str::to_owned);
         Self { key, provider: provider.to_owned(), method, url, betas, body: parsed }
     }
@@ -78,6 +77,21 @@ pub(super) fn question(method: &str, url: &str, betas: Option<&str>, body: &Valu
     let body = body.to_string();
     let parts = [method, target, betas.unwrap_or_default(), &body];
     Fingerprint::of_parts(parts.map(str::as_bytes))
+}
+
+/// The key of a request alone. Without rules of the program, the body is not parsed.
+pub(crate) fn key(request: &Request<'_>, rules: &Rules) -> Fingerprint {
+    match rules.is_empty() {
+        true => hash(request, &rules.url(request.url), request.body),
+        false => Identity::of(request, rules).key,
+    }
+}
+
+/// Hashes a request with the address and the body that the rules leave of it.
+fn hash(request: &Request<'_>, url: &str, body: &[u8]) -> Fingerprint {
+    let Request { provider, method, betas, .. } = *request;
+    let head = [method, provider, url, betas.unwrap_or_default()].map(str::as_bytes);
+    Fingerprint::of_parts(head.into_iter().chain([body]))
 }
 
 #[cfg(test)]
@@ -133,5 +147,6 @@ mod tests {
             assert_ne!(key(&changed), of, "{changed:?}");
         }
         assert_eq!(key(&Request { model: "label", ..request }), of);
+        assert_eq!(super::key(&request, &Rules::default()), of, "also if it is computed alone");
     }
 }

@@ -14,7 +14,7 @@
 //! served   what a server with recordings answers
 //! ```
 
-mod folder;
+pub(crate) mod folder;
 #[cfg(feature = "testing")]
 mod index;
 mod key;
@@ -39,10 +39,10 @@ use crate::fingerprint::Fingerprint;
 use crate::key::Secrets;
 use crate::time::rfc3339;
 use key::Identity;
-pub(crate) use key::Request;
+pub(crate) use key::{Request, key};
 pub use mode::Mode;
 pub(crate) use mode::{FOLDER, MODE, USUAL_FOLDER};
-use rules::Rules;
+pub(crate) use rules::Rules;
 #[cfg(feature = "testing")]
 pub(crate) use rules::without_boundary;
 #[cfg(feature = "testing")]

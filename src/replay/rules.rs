@@ -69,22 +69,31 @@ pub(crate) struct Rules {
     /// Paths of members (RFC 6901), where `*` stands for any one.
     ignored: Vec<Vec<String>>,
     rewrites: Vec<Rewrite>,
-    pub(super) hidden: Secrets,
+    pub(crate) hidden: Secrets,
 }
 
 impl Rules {
-    pub(super) fn ignore(&mut self, pointer: &str) {
+    /// Whether the program has set none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ignored.is_empty() && self.rewrites.is_empty() && self.hidden.is_empty()
+    }
+
+    pub(crate) fn ignore(&mut self, pointer: &str) {
         let parts = pointer.strip_prefix('/').unwrap_or(pointer).split('/');
         let parts = parts.map(|part| part.replace("~1", "/").replace("~0", "~"));
         self.ignored.push(parts.collect());
     }
 
-    pub(super) fn rewrite(&mut self, rewrite: impl Fn(&str) -> String + Send + Sync + 'static) {
+    pub(crate) fn rewrite(&mut self, rewrite: impl Fn(&str) -> String + Send + Sync + 'static) {
         self.rewrites.push(Arc::new(rewrite));
     }
 
     /// The address without credentials.
-    pub(super) fn url(&self, url: &Url) -> String {
+    pub(crate) fn url<'a>(&self, url: &'a Url) -> Cow<'a, str> {
+        let may_hold_secrets = url.query().is_some() || url.authority().contains('@');
+        if !may_hold_secrets && self.hidden.is_empty() {
+            return url.as_str().into();
+        }
         let authority = url.authority().rsplit('@').next().unwrap_or_default();
         let mut text = format!("{}://{authority}{}", url.scheme(), url.path());
         let is_kept = |pair: &&str| {
@@ -97,7 +106,7 @@ impl Rules {
             text.push_str(pair);
         }
         self.hidden.hide_in(&mut text);
-        text
+        text.into()
     }
 
     /// Applies the program's rules to a body. Returns whether that changed it.

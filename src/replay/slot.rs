@@ -45,11 +45,14 @@ impl Slot {
         let made = replay.state.lock().made.get(&identity.key).copied().unwrap_or(1);
         let name = replay.name(&label, &identity, made);
         let outcome = match stored::write(&identity, &response, &secrets, recorded) {
-            Some(text) => folder::write(replay.folder(), &name, &text).map_err(|cause| {
-                let path = replay.folder().join(&name);
-                let message = format!("the recording {} cannot be written", path.display());
-                Error::new(ErrorKind::Configuration, message).with_source(cause)
-            }),
+            Some(text) => {
+                let (folder, purpose) = (replay.folder(), folder::Purpose::Recording);
+                folder::write(folder, &name, text.as_bytes(), purpose).map_err(|cause| {
+                    let path = folder.join(&name);
+                    let message = format!("the recording {} cannot be written", path.display());
+                    Error::new(ErrorKind::Configuration, message).with_source(cause)
+                })
+            }
             None => Err(Error::new(
                 ErrorKind::Configuration,
                 format!("the recording {name} cannot be written: its binary body contains a key"),
