@@ -10,6 +10,8 @@ pub enum AnswerSource {
     /// The provider answered this call.
     #[default]
     Live,
+    /// The [cache](crate::Cache) answered. Nothing was sent, and nothing was charged.
+    Cached,
     /// A [recording](crate::Replay) answered. Nothing was sent, and nothing was charged.
     Replayed,
 }

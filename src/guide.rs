@@ -44,6 +44,7 @@ page!(
     all(feature = "tracing", feature = "metrics", feature = "rustls")
 );
 page!(testing, "../docs/testing.md");
+page!(cache, "../docs/cache.md");
 page!(replay, "../docs/replay.md");
 page!(vertex, "../docs/vertex.md", all(feature = "vertex", feature = "rustls"));
 page!(build_scripts, "../docs/build-scripts.md");

@@ -39,6 +39,7 @@
 //! | make many calls, and resume after a stop | [`Client::bulk`], [`bulk`] | [bulk](guide::bulk) |
 //! | watch it run | [`Client::metrics`], [`Observer`] | [observability](guide::observability) |
 //! | test a program without a key | [`testing`](guide::testing), feature `testing` | [testing](guide::testing) |
+//! | not pay twice for an equal request | [`Cache`] | [cache](guide::cache) |
 //! | record answers, and replay them without a key or a network | [`Replay`] | [replay](guide::replay) |
 //! | call from a build script or batch job | | [build scripts](guide::build_scripts) |
 //! | know where keys and prompts can show up | [`ApiKey`] | [security](guide::security) |
@@ -69,6 +70,7 @@ mod base64;
 pub mod batch;
 mod bounds;
 pub mod bulk;
+pub mod cache;
 mod call;
 mod cancel;
 pub mod catalogue;
@@ -131,6 +133,8 @@ mod wire;
 pub use answer_source::AnswerSource;
 #[doc(inline)]
 pub use batch::{Batch, BatchOutcome, BatchRequest, BatchResult, BatchState, BatchStatus};
+#[doc(inline)]
+pub use cache::Cache;
 pub use call::{BatchResults, BatchSummary};
 pub use cancel::CancelToken;
 #[doc(inline)]

@@ -12,6 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use crate::answer_source::AnswerSource;
+use crate::cache::StoreError;
 use crate::catalogue::Model;
 use crate::chat::{FinishReason, Usage};
 use crate::cost::{AlertListener, BudgetAlert, Cost, Listen};
@@ -144,6 +146,12 @@ pub trait Observer: Send + Sync {
         let _ = (route, target);
     }
 
+    /// The store of the [cache](crate::Cache) cannot be read or written. No call fails by that: it
+    /// goes to the provider, or its answer is not kept. It may run on the thread that reads a stream.
+    fn cache_failed(&self, error: &StoreError) {
+        let _ = error;
+    }
+
     /// A budget has reached one of its thresholds. If several clients
     /// [share](crate::ClientBuilder::cost_tracker) a tracker, the observers of all of them are
     /// called, each once.
@@ -202,6 +210,8 @@ pub struct CallEnd<'a> {
     /// What it cost; `None` if no price is known or nothing arrived. In a
     /// [cascade](crate::route::Route::cascade), the sum over all answers.
     pub cost: Option<Cost>,
+    /// Where the answer came from. If not from the provider, the call cost nothing.
+    pub source: AnswerSource,
     /// Its attempts, in order.
     pub attempts: &'a [Attempt],
     /// How it failed. A stream that was dropped early was cancelled.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::answer_source::AnswerSource;
 use crate::catalogue::Model;
 use crate::chat::{ChatResponse, FinishReason, Usage};
 use crate::cost::Cost;
@@ -58,8 +59,10 @@ pub(crate) struct ObservedCall {
     in_flight: Option<InFlight>,
     /// What the metrics have of its answers so far.
     counted: Counted,
-    /// Whether a recording answers, so that nothing is spent.
-    replayed: bool,
+    /// Where its answer comes from. If not from the provider, nothing is spent.
+    source: AnswerSource,
+    /// What the cache did for it.
+    cache: metrics::CacheUse,
     ended: bool,
 }
 
@@ -156,7 +159,8 @@ impl ObservedCalls {
             begun,
             in_flight: None,
             counted: Counted::default(),
-            replayed: false,
+            source: AnswerSource::Live,
+            cache: metrics::CacheUse::Unused,
             ended: false,
         };
         watched.in_flight =
@@ -186,9 +190,25 @@ impl ObservedCall {
         self.in_flight = recorder.map(|recorder| recorder.begin(&self.target()));
     }
 
-    /// Sets whether a recording answers the call, which then costs nothing.
-    pub(crate) fn replayed(&mut self, replayed: bool) {
-        self.replayed = replayed;
+    /// From now on, the call costs nothing: a recording answers it.
+    pub(crate) fn replayed(&mut self) {
+        self.source = AnswerSource::Replayed;
+    }
+
+    /// From now on, the call costs nothing: the cache answers it. The provider `took` so long.
+    pub(crate) fn cached(&mut self, took: Duration) {
+        self.source = AnswerSource::Cached;
+        self.cache = metrics::CacheUse::Hit { took };
+    }
+
+    /// Notes that the cache did not have the answer.
+    pub(crate) fn missed(&mut self) {
+        self.cache = metrics::CacheUse::Miss;
+    }
+
+    /// The provider answers the call after all: what was stored cannot be used.
+    pub(crate) fn live(&mut self) {
+        self.source = AnswerSource::Live;
     }
 
     /// Reports that another target is tried too, because the current one has been silent for so
@@ -283,7 +303,8 @@ impl ObservedCall {
             (None, None) => None,
         };
         let usage = answer.map_or_else(Usage::default, |answer| answer.usage);
-        let cost = answer.and_then(|answer| answer.cost).filter(|_| !self.replayed);
+        let (price, is_live) = (answer.and_then(|answer| answer.cost), self.source.is_live());
+        let cost = price.filter(|_| is_live);
         let response_model = answer.map(|answer| answer.model);
         if let Some(in_flight) = self.in_flight.take() {
             in_flight.end(
@@ -297,6 +318,9 @@ impl ObservedCall {
                     gaps,
                     usage,
                     cost: cost.map(|cost| cost.total),
+                    is_live,
+                    cache: self.cache,
+                    saved: price.filter(|_| !is_live).map(|cost| cost.total),
                     counted: self.counted,
                     attempts,
                     outcome: error.map_or(Ok(()), Err),
@@ -319,6 +343,7 @@ impl ObservedCall {
             finish_reason: answer.and_then(|answer| answer.finish_reason),
             usage,
             cost,
+            source: self.source,
             attempts,
             error,
         };

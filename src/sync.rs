@@ -20,7 +20,8 @@
 //! held across network I/O, a sleep, the closing of a connection, or the caller's code (observers,
 //! alert callbacks, ledgers, tokenizers); [`none_held`] checks most of that in debug builds. There
 //! are four exceptions. A [`CancelListener`](Lock::CancelListener) is held while it shuts a socket
-//! down, which does not block. The SQLite ledger's connection is held while SQLite works.
+//! down, which does not block. The connections of the SQLite ledger and of the cache's SQLite file
+//! are held while SQLite works.
 //! [`Journal`](Lock::Journal) is held while lines are written to its file.
 //! [`LoopbackControl`](Lock::LoopbackControl) is held while the loopback server changes its mode,
 //! for which it connects to itself.
@@ -113,6 +114,14 @@ pub(crate) enum Lock {
     /// The lines of a bulk run's journal (`journal/writer.rs`). It is held across the write to the
     /// file, so that lines never mix.
     Journal,
+    /// The answers that the cache keeps in memory (`cache/memory.rs`).
+    CacheMemory,
+    /// The calls that wait for equal ones (`cache/flight.rs`).
+    CacheFlights,
+    /// The connection of the cache's SQLite file (`cache/sqlite.rs`). It is held across I/O, like that
+    /// of the ledger.
+    #[cfg(feature = "sqlite")]
+    CacheSqlite,
     /// The counts of a bulk run (`bulk/progress.rs`).
     BulkProgress,
     /// The open spans of a `TracingObserver` (`observe/tracing.rs`).

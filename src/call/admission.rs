@@ -27,6 +27,8 @@ pub(super) struct Admission {
 
 /// Encodes a request and reserves the most it can cost. If the request sets no output limit, the
 /// budgets set one that they can afford. With `batch_percent`, it is priced as part of a batch.
+/// Reserves nothing if `is_free` says so of the encoded body and the request's betas.
+#[expect(clippy::too_many_arguments)]
 pub(super) fn admit(
     caller: &Caller,
     target: &Target,
@@ -35,6 +37,7 @@ pub(super) fn admit(
     request: &ChatRequest,
     delivery: Delivery,
     batch_percent: Option<u8>,
+    is_free: impl FnOnce(&[u8], Option<&HeaderValue>) -> Result<bool, Error>,
 ) -> Result<Admission, Error> {
     let (costs, settings) = (&caller.settings.costs, &target.endpoint.settings);
     let model = &*target.model;
@@ -55,6 +58,12 @@ pub(super) fn admit(
     plan.expect(Usage::estimated(text_bytes, 0).prompt_tokens);
     if let Some(most) = &request.max_price {
         costs.check_price(&plan, most)?;
+    }
+    // Before a budget limits the output: an answer that is complete does not depend on a limit.
+    if is_free(encoded.bytes(), betas.as_ref())? {
+        let (reservation, amount) = (costs.free(plan), Amount::default());
+        let body = encoded.into_bytes();
+        return Ok(Admission { body, text_bytes, betas, reservation, amount, is_cut_short: false });
     }
     let least = least
         .filter(|_| !encoded.is_limited_by_caller())

@@ -1,13 +1,15 @@
 //! Chat, complete and streamed: one attempt of each.
 
+use serde_json::{Map, Value};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Caller;
 use super::admission::{Admission, admit};
+use super::cached::{Gate, Wish};
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
-use super::prepared::{Prepared, Signature};
+use super::prepared::{self, Prepared, Signature};
 use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
 use crate::catalogue::{self, Needs};
@@ -16,6 +18,7 @@ use crate::config::{Choice, Classifier, TargetInfo, TimeLimits};
 use crate::cost::{Bill, Charge, MaxPrice, Meter, Money, Reservation, ReserveAgain};
 use crate::deadline::TimeLimit;
 use crate::error::{Error, RateLimit};
+use crate::header::HeaderValue;
 use crate::histogram::Histogram;
 use crate::metrics;
 use crate::provider::Format;
@@ -152,6 +155,14 @@ impl Operation for Chat<'_> {
         catalogue::text_bytes(self.request)
     }
 
+    fn caching(&self) -> Option<Wish> {
+        let ChatRequest { cache, temperature, n, extra, .. } = self.request;
+        let is_sampled = temperature.is_some_and(|value| value > 0.0)
+            || n.is_some_and(|choices| choices > 1)
+            || samples(extra);
+        Some(Wish { mode: *cache, is_sampled })
+    }
+
     fn name(&self, target: Option<&Target>) -> &'static str {
         match target.and_then(|target| self.wire(target).ok()) {
             Some(Wire::OpenAiCompletions) => metrics::TEXT_COMPLETION,
@@ -166,11 +177,15 @@ impl Operation for Chat<'_> {
         caller: &Caller,
         target: Target,
         tags: &Tags,
+        gate: &mut Gate<'_>,
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
         let wire = self.wire(&target)?;
         let uri = target.endpoint.uri(wire, &target.model, self.delivery)?;
+        let is_free = |body: &[u8], betas: Option<&HeaderValue>| {
+            gate.is_free(|| prepared::recorded_as(&target, Method::Post, &uri, betas, body))
+        };
         let Admission { body, text_bytes, betas, reservation, amount, is_cut_short } =
-            admit(caller, &target, tags, wire, self.request, self.delivery, None)?;
+            admit(caller, &target, tags, wire, self.request, self.delivery, None, is_free)?;
         let again = reservation.again();
         let content = Encoding { wire, again, text_bytes, amount, is_cut_short };
         Ok((Prepared { target, method: Method::Post, uri, body, betas, content }, reservation))
@@ -187,6 +202,15 @@ impl Operation for Chat<'_> {
     fn amount(&self, prepared: &Prepared<Encoding>) -> Option<Amount> {
         Some(prepared.content.amount)
     }
+}
+
+/// Whether members of the body set a temperature above 0. Some formats have it in an object, such as
+/// `generationConfig`.
+fn samples(members: &Map<String, Value>) -> bool {
+    members.iter().any(|(name, value)| match value {
+        Value::Object(members) => samples(members),
+        value => name == "temperature" && value.as_f64().is_some_and(|value| value > 0.0),
+    })
 }
 
 /// The parts of a request that the loop needs.
@@ -215,6 +239,10 @@ impl Measurable for Box<ChatResponse> {
 
     fn chat(&mut self) -> Option<&mut ChatResponse> {
         Some(self)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.finish_reason.is_complete()
     }
 
     fn rate_limit(&self) -> RateLimit {

@@ -1,6 +1,7 @@
 //! Counting the tokens of a chat.
 
 use super::Caller;
+use super::cached::Gate;
 use super::chat::{self, Chat};
 use super::operation::{Operation, Options};
 use super::prepared::Prepared;
@@ -51,6 +52,7 @@ impl Operation for Count<'_> {
         _caller: &Caller,
         target: Target,
         _tags: &Tags,
+        _gate: &mut Gate<'_>,
     ) -> Result<(Prepared<Self::Content>, ()), Error> {
         let wire = self.chat().wire(&target)?;
         let settings = &target.endpoint.settings;

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Caller;
+use super::cached::{Gate, Wish};
 use super::input_only;
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
-use super::prepared::{Prepared, Signature};
+use super::prepared::{self, Prepared, Signature};
 use super::target::{Asked, Target};
 use super::url;
 use crate::answer_source::AnswerSource;
@@ -58,6 +59,10 @@ pub(super) struct Answered {
 }
 
 impl Measurable for Answered {
+    fn is_complete(&self) -> bool {
+        true
+    }
+
     fn rate_limit(&self) -> RateLimit {
         self.batch.rate_limit.clone()
     }
@@ -172,6 +177,10 @@ impl Operation for Embed<'_> {
         }
     }
 
+    fn caching(&self) -> Option<Wish> {
+        Some(Wish { mode: self.request.cache, is_sampled: false })
+    }
+
     fn name(&self, _target: Option<&Target>) -> &'static str {
         metrics::EMBEDDINGS
     }
@@ -181,6 +190,7 @@ impl Operation for Embed<'_> {
         caller: &Caller,
         target: Target,
         tags: &Tags,
+        gate: &mut Gate<'_>,
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
         let format = format(&target)?;
         let (request, texts) = (self.request, self.texts);
@@ -202,15 +212,19 @@ impl Operation for Embed<'_> {
             let tokens = sizes.iter().map(|size| limits.billed(size.tokens()));
             tokens.fold(0, u64::saturating_add)
         };
-        let (reservation, expected_input) =
-            input_only::reserve(caller, &target, tags, text_bytes, None, input_tokens)?;
+        let method = Method::Post;
+        let is_free = gate.is_free(|| prepared::recorded_as(&target, method, &uri, None, &body))?;
+        let plan = input_only::plan(caller, &target, tags, text_bytes, None);
+        let (reservation, expected_input) = match is_free {
+            true => (caller.settings.costs.free(plan), 0),
+            false => input_only::reserve(caller, plan, input_tokens)?,
+        };
         let counts_tokens = caller.limiter.as_ref().is_some_and(|limiter| limiter.counts_tokens());
         let input = if counts_tokens { input_tokens() } else { 0 };
         let amount = Amount { input, output: 0, expected_input };
         let again = reservation.again();
         let (texts, dimensions) = (texts.len(), request.dimensions);
         let content = Encoding { format, texts, dimensions, again, text_bytes, amount };
-        let method = Method::Post;
         Ok((Prepared { target, method, uri, body, betas: None, content }, reservation))
     }
 

@@ -2,7 +2,7 @@
 
 use super::Caller;
 use super::target::Target;
-use crate::cost::{Bill, Charge, Cost, Reservation};
+use crate::cost::{Bill, CallPlan, Charge, Cost, Reservation};
 use crate::error::Error;
 use crate::key::Secrets;
 use crate::tags::Tags;
@@ -10,17 +10,15 @@ use crate::upper_bound::UpperBound;
 use crate::usage::Usage;
 use crate::wire;
 
-/// Reserves what a request with so many bytes of text can cost. `most` counts the most input tokens
-/// that it can have, if a budget needs to know. With `batch_percent`, it is priced as part of a
-/// batch. Returns the expected input tokens too.
-pub(super) fn reserve(
+/// Plans a request with so many bytes of text. With `batch_percent`, it is priced as part of a
+/// batch.
+pub(super) fn plan(
     caller: &Caller,
     target: &Target,
     tags: &Tags,
     text_bytes: usize,
     batch_percent: Option<u8>,
-    most: impl FnOnce() -> u64,
-) -> Result<(Reservation, u64), Error> {
+) -> CallPlan {
     let (costs, settings) = (&caller.settings.costs, &target.endpoint.settings);
     let (provider, priced_as) = (settings.profile.id.as_str(), &settings.price_provider);
     let (model, tags) = (&target.model, tags.clone());
@@ -29,6 +27,17 @@ pub(super) fn reserve(
         Some(percent) => costs.plan_in_batch(provider, priced_as, model, percent, tags),
     };
     plan.expect(Usage::estimated(text_bytes, 0).prompt_tokens);
+    plan
+}
+
+/// Reserves what a planned request can cost. `most` counts the most input tokens that it can have, if
+/// a budget needs to know. Returns the expected input tokens too.
+pub(super) fn reserve(
+    caller: &Caller,
+    mut plan: CallPlan,
+    most: impl FnOnce() -> u64,
+) -> Result<(Reservation, u64), Error> {
+    let costs = &caller.settings.costs;
     costs.measure(&mut plan, None, |_| {
         Ok(UpperBound { input_tokens: most(), ..UpperBound::default() })
     })?;

@@ -4,6 +4,7 @@ mod admission;
 mod advice;
 mod automatic;
 mod batch;
+mod cached;
 mod certain;
 mod chat;
 mod count;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Caller;
+use super::cached::Gate;
 use super::operation::{Operation, Options};
 use super::prepared::Prepared;
 use super::target::{Asked, Target};
@@ -56,6 +57,7 @@ impl Operation for Models<'_> {
         _caller: &Caller,
         target: Target,
         _tags: &Tags,
+        _gate: &mut Gate<'_>,
     ) -> Result<(Prepared<Self::Content>, ()), Error> {
         let settings = &target.endpoint.settings;
         if url::holds_model(&settings.base) {

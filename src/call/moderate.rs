@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::Caller;
+use super::cached::Gate;
 use super::chat::into_text;
 use super::input_only;
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
@@ -131,6 +132,7 @@ impl Operation for Moderate<'_> {
         caller: &Caller,
         target: Target,
         tags: &Tags,
+        _gate: &mut Gate<'_>,
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
         let format = format(&target)?;
         let settings = &target.endpoint.settings;
@@ -138,8 +140,8 @@ impl Operation for Moderate<'_> {
         let moderation::Encoded { path, body, results, text_bytes, most_tokens } = encoded;
         let uri = url::at(&settings.base, path, &target.model)?;
 
-        let (reservation, expected_input) =
-            input_only::reserve(caller, &target, tags, text_bytes, None, || most_tokens)?;
+        let plan = input_only::plan(caller, &target, tags, text_bytes, None);
+        let (reservation, expected_input) = input_only::reserve(caller, plan, || most_tokens)?;
         let amount = Amount { input: most_tokens, output: 0, expected_input };
         let content = Encoding { results, text_bytes, again: reservation.again(), amount };
         let method = Method::Post;

@@ -4,6 +4,7 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::cached::{self, Prepare};
 use super::operation::{self, Measurable, OngoingAttempt, Operation};
 use super::prepared::Prepared;
 use super::run::{Attempting, Begun, Completed, has_ended};
@@ -11,6 +12,7 @@ use super::target::Target;
 use super::time_limits::CallTimeLimits;
 use super::{Caller, fitness, room};
 use crate::answer_source::AnswerSource;
+use crate::cache::Slot;
 use crate::error::{Attempt, Error};
 use crate::observed::ObservedCall;
 use crate::retry::{self, SecondSending, Steps, Turn};
@@ -22,7 +24,7 @@ pub(super) fn run<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     target: Target,
     attempt: impl Attempting<O, T>,
-    observed: &ObservedCall,
+    observed: &mut ObservedCall,
 ) -> Result<Completed<T>, Error> {
     let endpoint = Arc::clone(&target.endpoint);
     attempts(call, target, attempt, observed).map_err(|error| endpoint.explain(error))
@@ -32,14 +34,18 @@ fn attempts<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     target: Target,
     attempt: impl Attempting<O, T>,
-    observed: &ObservedCall,
+    observed: &mut ObservedCall,
 ) -> Result<Completed<T>, Error> {
     let Begun { caller, operation, .. } = *call;
     let limits = call.limits(&target.endpoint.settings.timeouts)?;
     // Everything that can be refused is refused here.
     fitness::check(caller, operation, &target)?;
     fitness::warn(caller, &target, observed);
-    let (prepared, reserved) = operation.prepare(caller, target, observed.tags())?;
+    let prepared = cached::prepare(call, target, &limits.bounds, attempt, observed);
+    let (prepared, reserved, slot) = match prepared.map_err(|error| limits.name_limit(error))? {
+        Prepare::Ready(prepared, reserved, slot) => (prepared, reserved, slot),
+        Prepare::Answered(completed) => return Ok(completed),
+    };
     limits.check()?;
     let (tags, amount) = (&call.options.tags, operation.amount(&prepared));
     let demand = room::demand(caller, tags, &prepared.target, None, amount)?;
@@ -49,6 +55,7 @@ fn attempts<O: Operation, T: Measurable>(
         prepared: &prepared,
         demand,
         reserved: Some(reserved),
+        slot,
         limits: &limits,
         attempt,
         observed,
@@ -66,6 +73,8 @@ struct OneTarget<'a, O: Operation, F> {
     demand: Option<Arc<Demand>>,
     /// What the first attempt can cost.
     reserved: Option<O::Reserved>,
+    /// Where the cache keeps the answer, if it does.
+    slot: Option<Slot>,
     limits: &'a CallTimeLimits,
     attempt: F,
     observed: &'a ObservedCall,
@@ -126,12 +135,26 @@ where
             None => self.operation.reserve_again(caller, prepared)?,
         };
         let streamed = self.operation.delivery() == Delivery::Stream;
-        operation::attempt(permit, reserved, streamed, |reserved, unkept| {
-            let recorded = None;
-            let ongoing =
-                OngoingAttempt { caller, prepared, limits, retries, second, recorded, unkept };
-            (self.attempt)(ongoing, reserved)
-        })
+        let slot = self.slot.as_ref();
+        let (outcome, entry) =
+            operation::attempt(permit, reserved, streamed, |reserved, unkept| {
+                let recorded = None;
+                let ongoing = OngoingAttempt {
+                    caller,
+                    prepared,
+                    limits,
+                    retries,
+                    second,
+                    recorded,
+                    slot,
+                    unkept,
+                };
+                (self.attempt)(ongoing, reserved)
+            });
+        if let (Some(entry), Some(slot)) = (entry, slot) {
+            slot.store(entry);
+        }
+        outcome
     }
 
     fn ended(&mut self, attempt: &Attempt) {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Caller;
+use super::cached::{Gate, Wish, entry_of};
 use super::prepared::{Prepared, Signature};
 use super::room::{self, Reserved};
 use super::target::{Asked, Target};
 use super::time_limits::CallTimeLimits;
 use crate::bounds::Bounds;
+use crate::cache::{Slot, Tape};
 use crate::cancel::CancelToken;
 use crate::catalogue::Needs;
 use crate::chat::{ChatResponse, ResponseFormat};
@@ -16,7 +18,7 @@ use crate::config::{Choice, Classifier, TargetInfo, TimeLimits};
 use crate::cost::{MaxPrice, Money};
 use crate::error::{Error, RateLimit};
 use crate::header::HeaderValue;
-use crate::replay::{Response, Slot};
+use crate::replay::{self, Response};
 use crate::retry::SecondSending;
 use crate::routing::Answered;
 use crate::stream::StreamBody;
@@ -107,10 +109,16 @@ pub(super) trait Operation {
         false
     }
 
+    /// What its request says about the cache; `None` if it is never cached. Default: `None`.
+    fn caching(&self) -> Option<Wish> {
+        None
+    }
+
     /// The operation's name in metrics and for observers.
     fn name(&self, target: Option<&Target>) -> &'static str;
 
-    /// Encodes the request for a target, and reserves what its first attempt can cost.
+    /// Encodes the request for a target, and reserves what its first attempt can cost, unless the
+    /// `gate` says that it costs nothing. Operations that are never cached do not ask.
     ///
     /// # Errors
     ///
@@ -120,6 +128,7 @@ pub(super) trait Operation {
         caller: &Caller,
         target: Target,
         tags: &Tags,
+        gate: &mut Gate<'_>,
     ) -> Result<(Prepared<Self::Content>, Self::Reserved), Error>;
 
     /// Reserves what another attempt can cost.
@@ -165,6 +174,12 @@ pub(super) trait Measurable: Send + 'static {
         None
     }
 
+    /// Whether it is a whole answer that nothing cut short, so that the cache may keep it. A stream
+    /// is kept when it ends. Default: it is not.
+    fn is_complete(&self) -> bool {
+        false
+    }
+
     /// The rate limits in its headers. Default: none.
     fn rate_limit(&self) -> RateLimit {
         RateLimit::default()
@@ -191,28 +206,38 @@ pub(super) struct OngoingAttempt<'a, 'b, C> {
     pub(super) second: &'a mut SecondSending<'b>,
     /// The response that is replayed instead of sending the request.
     pub(super) recorded: Option<Response>,
-    /// The response that is to be recorded, and where, once the attempt has read it.
+    /// Where the cache keeps the answer, if it does.
+    pub(super) slot: Option<&'a Slot>,
+    /// What is to be kept once the attempt has read the response.
     pub(super) unkept: &'a mut Unkept,
 }
 
-/// A response that is to be recorded, and where.
-pub(super) type Unkept = Option<(Slot, Response)>;
+/// What is to be kept of the response of an attempt.
+#[derive(Default)]
+pub(super) struct Unkept {
+    /// The response that is to be recorded, and where.
+    recording: Option<(replay::Slot, Response)>,
+    /// The response as the cache keeps it.
+    entry: Option<Vec<u8>>,
+}
 
 /// Makes an attempt in its room in the limits, and records its response unless a retry may get a
-/// better one.
+/// better one. Also returns what the cache keeps of the answer, if that is complete.
 pub(super) fn attempt<R: Reserved, T: Measurable>(
     permit: Option<Permit>,
     reserved: R,
     streamed: bool,
     attempt: impl FnOnce(R, &mut Unkept) -> Result<T, Error>,
-) -> Result<T, Error> {
-    let mut unkept = None;
+) -> (Result<T, Error>, Option<Vec<u8>>) {
+    let mut unkept = Unkept::default();
     let outcome =
         room::attempt(permit, reserved, streamed, |reserved| attempt(reserved, &mut unkept));
-    if let Some((slot, response)) = unkept {
+    let Unkept { recording, entry } = unkept;
+    if let Some((slot, response)) = recording {
         slot.keep(response, outcome.as_ref().err());
     }
-    outcome
+    let entry = entry.filter(|_| outcome.as_ref().is_ok_and(Measurable::is_complete));
+    (outcome, entry)
 }
 
 impl<C> OngoingAttempt<'_, '_, C> {
@@ -242,10 +267,14 @@ impl<C> OngoingAttempt<'_, '_, C> {
             incoming.hide_error(&signature.secrets);
             return Ok(incoming);
         }
+        let begun = self.slot.map(|_| Instant::now());
         let incoming = self.exchange_live(signature, None)?;
         if let Some(replay) = &self.caller.settings.replay {
             let slot = replay.slot(&prepared.recorded_as(), &signature.secrets);
-            *self.unkept = Some((slot, incoming.recording()));
+            self.unkept.recording = Some((slot, incoming.recording()));
+        }
+        if let (Some(slot), Some(begun)) = (self.slot, begun) {
+            self.unkept.entry = entry_of(&incoming, begun.elapsed(), slot, &signature.secrets);
         }
         Ok(incoming)
     }
@@ -296,14 +325,20 @@ impl<C> OngoingAttempt<'_, '_, C> {
             let (incoming, pieces) = prepared.replayed(recorded);
             return Ok((incoming, pieces.map(|pieces| StreamBody::replayed(pieces, stop.clone()))));
         }
+        let begun = Instant::now();
         let (incoming, body) = self.open_live(signature, bounds, first, watch)?;
         let mut body = body.map(StreamBody::live);
+        if let (Some(slot), Some(body)) = (self.slot, &mut body) {
+            let (status, headers) = (incoming.status, incoming.headers.lasting());
+            let tape = Tape::new(slot.clone(), &signature.secrets, status, headers, begun);
+            body.cache(tape);
+        }
         if let Some(replay) = &self.caller.settings.replay {
             let (request, secrets) = (prepared.recorded_as(), &signature.secrets);
             let head = incoming.recording();
             match &mut body {
                 Some(body) => body.record(replay.tape(&request, secrets, head)),
-                None => *self.unkept = Some((replay.slot(&request, secrets), head)),
+                None => self.unkept.recording = Some((replay.slot(&request, secrets), head)),
             }
         }
         Ok((incoming, body))

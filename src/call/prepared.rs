@@ -190,15 +190,7 @@ impl<C> Prepared<C> {
     pub(super) fn recorded_as(&self) -> replay::Request<'_> {
         // A new field must be part of the key if it changes the answer.
         let Self { target, method, uri, body, betas, content: _ } = self;
-        let settings = &target.endpoint.settings;
-        replay::Request {
-            provider: settings.profile.id.as_str(),
-            model: &target.model,
-            method: method.as_str(),
-            url: uri,
-            betas: betas.as_ref().or(settings.betas.as_ref()).map(HeaderValue::as_str),
-            body,
-        }
+        recorded_as(target, *method, uri, betas.as_ref(), body)
     }
 
     /// The recorded response to this request, as if it had just come, and the body of a stream.
@@ -242,5 +234,24 @@ impl<C> Prepared<C> {
             betas: self.betas.as_ref().or(endpoint.settings.betas.as_ref()),
             body: &self.body,
         }
+    }
+}
+
+/// A request from its parts, as its recording is found.
+pub(super) fn recorded_as<'a>(
+    target: &'a Target,
+    method: Method,
+    url: &'a Url,
+    betas: Option<&'a HeaderValue>,
+    body: &'a [u8],
+) -> replay::Request<'a> {
+    let settings = &target.endpoint.settings;
+    replay::Request {
+        provider: settings.profile.id.as_str(),
+        model: &target.model,
+        method: method.as_str(),
+        url,
+        betas: betas.or(settings.betas.as_ref()).map(HeaderValue::as_str),
+        body,
     }
 }

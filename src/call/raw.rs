@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::Caller;
+use super::cached::Gate;
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::Prepared;
 use super::room::Room;
@@ -50,6 +51,7 @@ impl Operation for Raw<'_> {
         caller: &Caller,
         target: Target,
         tags: &Tags,
+        _gate: &mut Gate<'_>,
     ) -> Result<(Prepared<()>, Room), Error> {
         let request = self.0;
         let settings = &target.endpoint.settings;

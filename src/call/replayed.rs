@@ -1,10 +1,11 @@
-//! A call that a recording answers: no network, no wait, no retry, and nothing charged.
+//! A call that a recording or the cache answers: no network, no wait, no retry, and nothing charged.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::Caller;
-use super::operation::{Measurable, OngoingAttempt, Operation};
+use super::cached::Gate;
+use super::operation::{Measurable, OngoingAttempt, Operation, Unkept};
 use super::prepared::Prepared;
 use super::room::Reserved;
 use super::routed::none_accepted;
@@ -36,9 +37,26 @@ pub(super) fn run<O: Operation, T: Measurable>(
 ) -> Result<Option<Completed<T>>, Error> {
     let found = find(replay, call, targets, cascade.is_some(), observed)?;
     let Some(found) = found else { return Ok(None) };
+    observed.replayed();
+    answer(call, found, cascade, AnswerSource::Replayed, attempt, observed)
+}
+
+/// Answers a call with the response to its request. `None` if the cascade does not accept it, and
+/// the targets above are asked.
+///
+/// # Errors
+///
+/// The failure that the response stands for.
+pub(super) fn answer<O: Operation, T: Measurable>(
+    call: &Begun<'_, O>,
+    found: Found<O>,
+    cascade: Option<(&Cascade, &RouteState)>,
+    source: AnswerSource,
+    attempt: impl Attempting<O, T>,
+    observed: &mut ObservedCall,
+) -> Result<Option<Completed<T>>, Error> {
     let Found { place, prepared, mut reserved, response, above } = found;
     let endpoint = Arc::clone(&prepared.target.endpoint);
-    observed.replayed(true);
     observed.moved_to(&endpoint.server, &prepared.target.model, place);
     reserved.charge_nothing();
     let explained = |error| endpoint.explain(error);
@@ -60,7 +78,7 @@ pub(super) fn run<O: Operation, T: Measurable>(
     let tried = call.retrier(&limits).run(&mut steps);
     let tried = match (tried, steps.rejected) {
         (Err(_), Some(Rejected::AskAbove)) => {
-            observed.replayed(false);
+            observed.live();
             return Ok(None);
         }
         (Err(ended), Some(Rejected::Fails(error))) => {
@@ -68,28 +86,27 @@ pub(super) fn run<O: Operation, T: Measurable>(
         }
         (tried, _) => tried.map_err(|error| explained(limits.name_limit(error)))?,
     };
-    let source = AnswerSource::Replayed;
     Ok(Some(Completed { target: prepared.target, tried, routed: None, source }))
 }
 
-/// A request with its recording.
-struct Found<O: Operation> {
+/// A request with the response that answers it.
+pub(super) struct Found<O: Operation> {
     /// The place of its target.
-    place: usize,
-    prepared: Prepared<O::Content>,
-    reserved: O::Reserved,
-    response: Response,
+    pub(super) place: usize,
+    pub(super) prepared: Prepared<O::Content>,
+    pub(super) reserved: O::Reserved,
+    pub(super) response: Response,
     /// What is known of the targets that a cascade asks after this one.
-    above: Above,
+    pub(super) above: Above,
 }
 
 /// The targets that a cascade asks if it does not accept an answer.
-enum Above {
+pub(super) enum Above {
     /// None can serve the call.
     None,
     /// One has no recording, which is this error.
     Missing(Error),
-    /// One is to be recorded.
+    /// One can be asked.
     Unrecorded,
 }
 
@@ -122,7 +139,7 @@ fn find<O: Operation>(
         let endpoint = Arc::clone(&target.endpoint);
         let named = |error: Error| error.with_provider(endpoint.id().as_str());
         let (prepared, reserved) =
-            match call.operation.prepare(call.caller, target, observed.tags()) {
+            match call.operation.prepare(call.caller, target, observed.tags(), &mut Gate::Open) {
                 Ok(prepared) => prepared,
                 Err(error) => {
                     unfit = unfit.or(Some(endpoint.explain(error)));
@@ -167,7 +184,7 @@ fn find<O: Operation>(
     }
 }
 
-/// The steps of a call with one attempt, which a recording answers.
+/// The steps of a call with one attempt, which a stored response answers.
 struct Once<'a, O: Operation, F> {
     caller: &'a Caller,
     operation: &'a O,
@@ -201,7 +218,7 @@ where
         }
     }
 
-    /// A cascade judges a recorded answer as it judges a live one: the call that recorded it may have
+    /// A cascade judges a stored answer as it judges a live one: the call that recorded it may have
     /// failed at the targets above.
     fn accept(&mut self, mut answer: T) -> Result<T, Decision> {
         let (Some((cascade, route)), Some(response)) = (self.cascade, answer.chat()) else {
@@ -235,13 +252,13 @@ where
             return Err(Error::cancelled());
         }
         self.observed.attempt_begun(retries);
-        let (recorded, unkept) = (Some(recorded), &mut None);
+        let (recorded, slot, unkept) = (Some(recorded), None, &mut Unkept::default());
         let ongoing =
-            OngoingAttempt { caller, prepared, limits, retries, second, recorded, unkept };
+            OngoingAttempt { caller, prepared, limits, retries, second, recorded, slot, unkept };
         (self.attempt)(ongoing, reserved)
     }
 
-    /// The recorded failure is the last: a retry would get it again.
+    /// The failure is the last: a retry would get it again.
     fn decide(&mut self, failed: &Failed<'_>) -> Decision {
         match failed.retry_or_stop() {
             Decision::Retry { .. } => Decision::GiveUp(GiveUp::RetriesSpent),

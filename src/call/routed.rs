@@ -8,6 +8,7 @@ mod race;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::cached::{Gate, Slots};
 use super::operation::{self, Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, PreparedRequests};
 use super::routes::Route;
@@ -16,6 +17,7 @@ use super::target::Target;
 use super::time_limits::CallTimeLimits;
 use super::{Caller, fitness, room};
 use crate::answer_source::AnswerSource;
+use crate::cache::Slot;
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::observed::ObservedCall;
 use crate::retry::{Failed, Raced, SecondSending, Steps, Turn};
@@ -31,17 +33,19 @@ const PROBE_WAIT: Duration = Duration::from_millis(50);
 pub(super) fn run<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     route: &Route,
+    slots: Option<Slots>,
     attempt: impl Attempting<O, T>,
     observed: &mut ObservedCall,
 ) -> Result<Completed<T>, Error> {
     if let Some(cascade) = &route.cascade {
-        return cascade::run(call, route, cascade, attempt, observed);
+        return cascade::run(call, route, slots, cascade, attempt, observed);
     }
     let limits = call.limits(&call.caller.settings.timeouts)?;
     limits.check()?;
-    let mut steps = Routed::new(call, route, &limits, attempt, observed);
+    let mut steps = Routed::new(call, route, slots, &limits, attempt, observed);
     let tried = call.retrier(&limits).run(&mut steps);
     let tried = tried.map_err(|error| limits.name_limit(error))?;
+    steps.store();
     let (target, routed) = steps.answered()?;
     Ok(Completed { target, tried, routed: Some(routed), source: AnswerSource::Live })
 }
@@ -68,6 +72,10 @@ struct Routed<'a, O: Operation, F> {
     decided: Option<Decision>,
     /// The attempts that ran at the same time as the last one.
     raced: Option<Box<Raced>>,
+    /// Where the cache keeps the answers, if it does.
+    slots: Option<Slots>,
+    /// The last answer as the cache keeps it, and where.
+    entry: Option<(Slot, Vec<u8>)>,
     /// The kind of error if the route has no targets but those that cannot serve the call.
     skipped: Option<ErrorKind>,
     /// Why a target could not serve the call after all.
@@ -96,6 +104,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
     fn new(
         call: &Begun<'a, O>,
         route: &'a Route,
+        slots: Option<Slots>,
         limits: &'a CallTimeLimits,
         attempt: F,
         observed: &'a mut ObservedCall,
@@ -123,11 +132,20 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
             failed: None,
             decided: None,
             raced: None,
+            slots,
+            entry: None,
             skipped,
             unfit: None,
             next: None,
             answered: None,
             answers: 0,
+        }
+    }
+
+    /// Stores the answer of the call in the cache.
+    fn store(&mut self) {
+        if let Some((slot, entry)) = self.entry.take() {
+            slot.store(entry);
         }
     }
 
@@ -148,7 +166,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         }
         let target = self.target(at)?;
         let (prepared, reserved) =
-            self.operation.prepare(self.caller, target, self.observed.tags())?;
+            self.operation.prepare(self.caller, target, self.observed.tags(), &mut Gate::Open)?;
         let (tags, amount) = (&self.options.tags, self.operation.amount(&prepared));
         let place = Some(self.route.place(at));
         let demand = room::demand(self.caller, tags, &prepared.target, place, amount)?;
@@ -312,18 +330,22 @@ where
             limits.after_answers(self.answers)
         });
         let streamed = self.is_streamed();
-        let outcome = operation::attempt(permit, reserved, streamed, |reserved, unkept| {
-            let ongoing = OngoingAttempt {
-                caller: self.caller,
-                prepared: &prepared,
-                limits: other.as_ref().unwrap_or(self.limits),
-                retries,
-                second,
-                recorded: None,
-                unkept,
-            };
-            (self.attempt)(ongoing, reserved)
-        });
+        let slot = self.slots.as_ref().and_then(|slots| slots.of(at));
+        let (outcome, entry) =
+            operation::attempt(permit, reserved, streamed, |reserved, unkept| {
+                let ongoing = OngoingAttempt {
+                    caller: self.caller,
+                    prepared: &prepared,
+                    limits: other.as_ref().unwrap_or(self.limits),
+                    retries,
+                    second,
+                    recorded: None,
+                    slot: slot.as_ref(),
+                    unkept,
+                };
+                (self.attempt)(ongoing, reserved)
+            });
+        self.entry = slot.zip(entry);
         match outcome {
             Ok(value) => {
                 // The loop notes when it ended.

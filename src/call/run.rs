@@ -4,7 +4,8 @@
 //! resolve     the model's name → a provider and its model
 //! prepare     request → path, headers, body, the most it can cost
 //! ┌ attempt
-//! │ choose    the target of this attempt; a recording may answer instead (replayed.rs)
+//! │ choose    the target of this attempt; a recording (replayed.rs) or the cache (cached.rs) may
+//! │           answer instead
 //! │ reserve   that most, in all budgets at once
 //! │ sign      credentials, over exactly these bytes
 //! │ exchange  over a leased connection: bytes → status, headers, body
@@ -22,7 +23,7 @@ use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::routes::{CallRoute, Found};
 use super::target::{self, Target};
 use super::time_limits::CallTimeLimits;
-use super::{Caller, one_target, replayed, routed};
+use super::{Caller, cached, one_target, replayed, routed};
 use crate::answer_source::AnswerSource;
 use crate::catalogue::Needs;
 use crate::config::{Cascade, Timeouts};
@@ -113,8 +114,8 @@ pub(super) fn run<O: Operation, T: Measurable>(
     let ran = match (replayed, destination) {
         (Ok(Some(replayed)), _) => Ok(replayed),
         (Err(error), _) | (_, Destination::Nowhere(error)) => Err(error),
-        (_, Destination::Target(target)) => one_target::run(&call, target, attempt, &observed),
-        (_, Destination::Route(route)) => routed::run(&call, &route, attempt, &mut observed),
+        (_, Destination::Target(target)) => one_target::run(&call, target, attempt, &mut observed),
+        (_, Destination::Route(route)) => to_route(&call, &route, attempt, &mut observed),
     };
     match ran {
         Ok(ran) => Ok((observed, ran)),
@@ -123,6 +124,40 @@ pub(super) fn run<O: Operation, T: Measurable>(
             observed.end(&Ended { error: Some(&error), attempts, ..Ended::default() });
             Err(error)
         }
+    }
+}
+
+/// Runs a call to a route.
+fn to_route<O: Operation, T: Measurable>(
+    call: &Begun<'_, O>,
+    route: &CallRoute<'_>,
+    attempt: impl Attempting<O, T>,
+    observed: &mut ObservedCall,
+) -> Result<Completed<T>, Error> {
+    let targets = || route.targets(call.caller);
+    match cached::route(call, targets, route.judge(), attempt, observed)? {
+        cached::Routed::Answered(completed) => Ok(completed),
+        cached::Routed::Live(slots) => routed::run(call, route, slots, attempt, observed),
+    }
+}
+
+impl CallRoute<'_> {
+    /// The targets that a stored answer may come from, those that would answer first at the start,
+    /// each with its place.
+    fn targets(&self, caller: &Caller) -> Vec<(usize, Target)> {
+        let Caller { endpoints, settings, transport, .. } = caller;
+        let prepare = |at| Some((at, self.target(at, endpoints, settings, transport).ok()?));
+        let targets = (0..self.state.targets.len()).filter_map(prepare);
+        // The answers before the last one of a cascade were not accepted.
+        match self.cascade.is_some() {
+            true => targets.rev().collect(),
+            false => targets.collect(),
+        }
+    }
+
+    /// What judges answers, and the names of its targets.
+    fn judge(&self) -> Option<(&Cascade, &RouteState)> {
+        Some((self.cascade.as_ref()?, &self.state))
     }
 }
 
@@ -167,22 +202,11 @@ impl<'a> Destination<'a> {
         }
     }
 
-    /// The targets that a recording may answer for, those that would answer first at the start,
-    /// each with its place.
+    /// The targets that a recording may answer for, each with its place.
     fn targets(&self, caller: &Caller) -> Vec<(usize, Target)> {
-        let Caller { endpoints, settings, transport, .. } = caller;
         match self {
             Self::Target(target) => vec![(0, target.clone())],
-            Self::Route(route) => {
-                let prepare =
-                    |at| Some((at, route.target(at, endpoints, settings, transport).ok()?));
-                let targets = (0..route.state.targets.len()).filter_map(prepare);
-                // The answers before the last one of a cascade were not accepted.
-                match route.cascade.is_some() {
-                    true => targets.rev().collect(),
-                    false => targets.collect(),
-                }
-            }
+            Self::Route(route) => route.targets(caller),
             Self::Nowhere(_) => Vec::new(),
         }
     }
@@ -190,7 +214,7 @@ impl<'a> Destination<'a> {
     /// What judges answers, and the names of its targets.
     fn cascade(&self) -> Option<(&Cascade, &RouteState)> {
         match self {
-            Self::Route(route) => Some((route.cascade.as_ref()?, &route.state)),
+            Self::Route(route) => route.judge(),
             Self::Target(_) | Self::Nowhere(_) => None,
         }
     }

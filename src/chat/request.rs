@@ -13,6 +13,7 @@ use super::{
     Format, Image, MediaSource, Message, Part, Provenance, Provider, ReasoningEffort,
     ResponseFormat, Role, Tool, ToolChoice,
 };
+use crate::cache;
 use crate::cancel::CancelToken;
 use crate::cost::MaxPrice;
 
@@ -151,6 +152,11 @@ pub struct ChatRequest {
     /// on each event. Default: this request's [`timeout`](Self::timeout) if set, otherwise the
     /// client's [`stream_timeout`](crate::ClientBuilder::stream_timeout).
     pub stream_timeout: Option<Duration>,
+    /// How the call uses the client's [cache](crate::Cache). Any mode caches a request with a
+    /// temperature above 0, or with several choices, too. Default: as the client does, and not at all
+    /// for such a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<cache::Mode>,
     /// Cancels the call from another thread. Serde does not store it. Default: none.
     #[serde(skip)]
     pub cancel_token: Option<CancelToken>,
@@ -252,6 +258,7 @@ impl fmt::Debug for ChatRequest {
             .field("first_token_timeout", &self.first_token_timeout)
             .field("idle_timeout", &self.idle_timeout)
             .field("stream_timeout", &self.stream_timeout)
+            .field("cache", &self.cache)
             .field("cancel_token", &self.cancel_token)
             .field("idempotency_key", &self.idempotency_key)
             .field("betas", &self.betas)

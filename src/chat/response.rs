@@ -77,8 +77,9 @@ pub struct ChatResponse {
 }
 
 impl ChatResponse {
-    /// Whether the provider answered this call, or a [recording](crate::Replay) did. The
-    /// [`cost`](Self::cost) of a replayed answer is what it would have cost.
+    /// Whether the provider answered this call, the [cache](crate::Cache) or a
+    /// [recording](crate::Replay). If the provider did not, the [`cost`](Self::cost) is what the
+    /// answer would have cost.
     pub fn source(&self) -> AnswerSource {
         self.source
     }
@@ -312,6 +313,11 @@ pub enum FinishReason {
 }
 
 impl FinishReason {
+    /// Whether the model ended its turn by itself. A refusal may have cut the answer off.
+    pub(crate) fn is_complete(self) -> bool {
+        matches!(self, Self::Stop | Self::ToolCalls)
+    }
+
     /// Returns a short name in `snake_case`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -63,7 +63,8 @@ impl Client {
         let (now, at) = (Instant::now(), SystemTime::now());
         let recorder = observed.recorder.clone().unwrap_or_else(|| Recorder::new(now));
         let snapshot = recorder.snapshot(now, at, pool, costs, bucket.left());
-        MetricsSnapshot { targets: self.targets(), ..snapshot }
+        let cache_failures = settings.cache.as_ref().map_or(0, |cache| cache.failures());
+        MetricsSnapshot { targets: self.targets(), cache_failures, ..snapshot }
     }
 
     /// The state of every target of the client's [routes](crate::ClientBuilder::route), taken at one

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Limits, PoolConfig, ProviderConfig, Proxy, Route, TimeLimits, Tls};
+use crate::cache::Cache;
 use crate::catalogue::Catalogue;
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::observe::Observer;
@@ -61,6 +62,7 @@ pub struct ClientBuilder {
     pub(super) observers: Vec<Arc<dyn Observer>>,
     pub(super) metrics: bool,
     pub(super) replay: Option<Replay>,
+    pub(super) cache: Option<Cache>,
 }
 
 /// Hides the key and whatever else may contain one: header values, and the base URL, which is not
@@ -87,6 +89,7 @@ impl fmt::Debug for ClientBuilder {
             .field("observers", &self.observers.len())
             .field("metrics", &self.metrics)
             .field("replay", &self.replay)
+            .field("cache", &self.cache)
             .finish_non_exhaustive()
     }
 }
@@ -117,6 +120,7 @@ impl Default for ClientBuilder {
             observers: Vec::new(),
             metrics: true,
             replay: None,
+            cache: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     CheckedRoute, ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy,
     RootFiles, Timeouts, Tls, cleaned, limits, replay, route,
 };
+use crate::cache;
 use crate::catalogue::Catalogue;
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::error::{Error, ErrorKind};
@@ -42,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) costs: CostTracker,
     pub(crate) observers: Observers,
     pub(crate) metrics: bool,
+    /// `None` if no answer is kept.
+    pub(crate) cache: Option<Arc<cache::Ready>>,
     /// Where calls are recorded and replayed; `None` if they are neither.
     pub(crate) replay: Option<Replay>,
 }
@@ -114,6 +117,13 @@ impl ClientBuilder {
             None
         });
         let replays = replay.is_some();
+        let observers = Observers::new(std::mem::take(&mut self.observers));
+        let cache = self.cache.take().and_then(|cache| {
+            let observers = observers.clone();
+            let report: cache::Report =
+                Box::new(move |error| observers.notify(|observer| observer.cache_failed(error)));
+            cache.ready(report).map_err(|mut found| problems.append(&mut found)).ok()
+        });
         let timeouts = self.time_limits.over(&Timeouts::DEFAULT);
         if let Err(problem) = self.name_provider() {
             problems.insert(0, problem);
@@ -188,8 +198,9 @@ impl ClientBuilder {
                     catalogue: self.catalogue,
                     check_models: self.check_models,
                     costs,
-                    observers: Observers::new(self.observers),
+                    observers,
                     metrics: self.metrics,
+                    cache,
                     replay,
                 },
                 own,

@@ -188,6 +188,7 @@ pub(super) fn may_be_billed(error: &Error) -> bool {
     match error.phase() {
         Some(
             Phase::Encode
+            | Phase::CacheWait
             | Phase::LimitWait
             | Phase::PoolWait
             | Phase::Resolve

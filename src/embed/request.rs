@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use crate::cache;
 use crate::cancel::CancelToken;
 use crate::chat::Provider;
 
@@ -58,6 +59,10 @@ pub struct EmbedRequest {
     /// The longest one attempt at one request may take. Default: the client's
     /// [`attempt_timeout`](crate::ClientBuilder::attempt_timeout).
     pub attempt_timeout: Option<Duration>,
+    /// How the call uses the client's [cache](crate::Cache). Each request that the texts are split
+    /// into is cached by itself. Default: as the client does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<cache::Mode>,
     /// Cancels the call from another thread. Serde does not store it. Default: none.
     #[serde(skip)]
     pub cancel_token: Option<CancelToken>,
@@ -219,6 +224,14 @@ impl EmbedRequest {
         self
     }
 
+    /// Sets how the call uses the client's cache; see [`cache`](Self::cache). Default: as the client
+    /// does.
+    #[must_use]
+    pub fn cache(mut self, mode: cache::Mode) -> Self {
+        self.cache = Some(mode);
+        self
+    }
+
     /// Lets `token` cancel the call from another thread. Default: none.
     #[must_use]
     pub fn cancel_token(mut self, token: impl Into<CancelToken>) -> Self {
@@ -264,6 +277,7 @@ impl fmt::Debug for EmbedRequest {
             .field("tags", &self.tags.keys())
             .field("timeout", &self.timeout)
             .field("attempt_timeout", &self.attempt_timeout)
+            .field("cache", &self.cache)
             .field("cancel_token", &self.cancel_token)
             .field("idempotency_key", &self.idempotency_key)
             .field("extra", &self.extra.keys())

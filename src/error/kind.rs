@@ -152,6 +152,8 @@ impl fmt::Display for ErrorKind {
 pub enum Phase {
     /// Encoding the request in the provider's format.
     Encode,
+    /// Waiting for the answer to an equal call in progress; see [`Cache`](crate::Cache).
+    CacheWait,
     /// Waiting for room in one of the client's [limits](crate::Limits).
     LimitWait,
     /// Waiting for a connection from the pool.
@@ -181,6 +183,7 @@ impl Phase {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Encode => "encode",
+            Self::CacheWait => "cache_wait",
             Self::LimitWait => "limit_wait",
             Self::PoolWait => "pool_wait",
             Self::Resolve => "resolve",
@@ -198,6 +201,7 @@ impl Phase {
     pub(super) fn doing(self) -> &'static str {
         match self {
             Self::Encode => "preparing the request",
+            Self::CacheWait => "waiting for the answer to an equal call",
             Self::LimitWait => "waiting for room in a limit",
             Self::PoolWait => "waiting for a free connection",
             Self::Resolve => "looking up the host name",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use super::Target;
+use super::{CacheUse, Target};
 use crate::chat::{Usage, UsageSource};
 use crate::error::{Attempt, Error, ErrorKind};
 use crate::histogram::Histogram;
@@ -29,6 +29,12 @@ pub(crate) struct CallEnd<'a> {
     pub(crate) usage: Usage,
     /// What it cost; `None` if no price is known.
     pub(crate) cost: Option<Money>,
+    /// Whether the provider answered, rather than the cache or a recording.
+    pub(crate) is_live: bool,
+    /// What the cache did for it.
+    pub(crate) cache: CacheUse,
+    /// What it would have cost if the provider had answered.
+    pub(crate) saved: Option<Money>,
     /// What is counted of it already.
     pub(crate) counted: Counted,
     pub(crate) attempts: &'a [Attempt],
@@ -87,9 +93,9 @@ impl CallEnd<'_> {
         Ending::of(self.outcome.err(), self.attempts)
     }
 
-    /// Whether anything is known about its tokens.
+    /// Whether anything is known about its tokens, and the provider used them for it.
     pub(super) fn counts_tokens(&self) -> bool {
-        self.usage.source != UsageSource::Missing
+        self.is_live && self.usage.source != UsageSource::Missing
     }
 
     /// Output tokens per second over the successful attempt, including its wait for the first

@@ -14,6 +14,7 @@
 //!                             MetricsSnapshot                                    snapshot
 //! ```
 
+mod cache;
 mod call;
 pub(crate) mod names;
 mod prometheus;
@@ -27,6 +28,8 @@ mod table;
 mod target;
 mod timeline;
 
+pub use cache::CacheStats;
+pub(crate) use cache::CacheUse;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 pub(crate) use call::Ending;
 pub(crate) use call::{CallEnd, Counted};

@@ -222,6 +222,16 @@ metrics! {
         "Tokens used, including those of failed calls.";
     UNPRICED = "tollgate.client.unpriced", Counter, Count("{call}"),
         "Answered calls of unknown cost.";
+    CACHE_HITS = "tollgate.cache.hits", Counter, Count("{call}"),
+        "Calls that the cache answered.";
+    CACHE_MISSES = "tollgate.cache.misses", Counter, Count("{call}"),
+        "Calls for which the cache had no answer.";
+    CACHE_MONEY_SAVED = "tollgate.cache.money_saved", Counter, Dollars,
+        "What the calls that the cache answered would have cost, in US dollars.";
+    CACHE_TIME_SAVED = "tollgate.cache.time_saved", Counter, Seconds,
+        "How much longer the provider took for the answers in the cache.";
+    CACHE_FAILURES = "tollgate.cache.failures", Counter, Count("{failure}"),
+        "Times that the store of the cache could not be read or written.";
     RETRIES_LEFT = "tollgate.client.retries_left", Gauge, Count("{attempt}"),
         "Retries left in the retry budget.";
     UPTIME = "tollgate.client.uptime", Gauge, Seconds, "Time since the client was built.";

@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
+use super::cache::CacheStats;
 use super::names::{self, Kind, Metric, Unit, label};
 use super::snapshot::{MetricsSnapshot, ModelStats};
 use super::table;
@@ -45,6 +46,9 @@ impl MetricsSnapshot {
         let targets: Vec<(Labels, &TargetStatus)> =
             self.targets.iter().take(MOST).map(|target| (of_target(target), target)).collect();
         routed(&mut page, &targets);
+        if self.cache_failures > 0 || self.total.cache.is_used() {
+            page.one(&names::CACHE_FAILURES, &self.cache_failures);
+        }
         page.one(&names::RETRIES_LEFT, &self.retries_left);
         page.one(&names::UPTIME, &self.uptime.as_secs_f64());
         let origins: Vec<(Labels, &OriginStats)> = (self.pool.origins.iter())
@@ -154,6 +158,29 @@ fn ours(page: &mut Page, models: &[(Labels, &ModelStats)]) {
         }
     });
     page.counts(&names::UNPRICED, models, |model, count| count(&[], model.total.unpriced));
+    cached(page, models);
+}
+
+/// What the cache did, for models that were asked for through it.
+fn cached(page: &mut Page, models: &[(Labels, &ModelStats)]) {
+    let used = || {
+        let caches = models.iter().map(|(labels, model)| (labels, &model.total.cache));
+        caches.filter(|(_, cache)| cache.is_used())
+    };
+    let value: [(&Metric, fn(&CacheStats) -> f64); 2] = [
+        (&names::CACHE_MONEY_SAVED, |cache| cache.money_saved.as_dollars()),
+        (&names::CACHE_TIME_SAVED, |cache| cache.time_saved.as_secs_f64()),
+    ];
+    let count: [(&Metric, fn(&CacheStats) -> u64); 2] =
+        [(&names::CACHE_HITS, |cache| cache.hits), (&names::CACHE_MISSES, |cache| cache.misses)];
+    for (metric, read) in count {
+        let mut family = page.family(metric);
+        used().for_each(|(labels, cache)| family.value(labels, &read(cache)));
+    }
+    for (metric, read) in value {
+        let mut family = page.family(metric);
+        used().for_each(|(labels, cache)| family.value(labels, &read(cache)));
+    }
 }
 
 /// The targets of routes.

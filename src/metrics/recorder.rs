@@ -169,6 +169,7 @@ impl Recorder {
             targets: Vec::new(),
             pool,
             costs,
+            cache_failures: 0,
             retries_left,
             slowest: read.slowest,
             failed: read.failed,

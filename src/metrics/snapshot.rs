@@ -42,6 +42,9 @@ pub struct MetricsSnapshot {
     pub pool: PoolStats,
     /// Costs and budgets.
     pub costs: Costs,
+    /// How often the store of the [cache](crate::Cache) could not be read or written.
+    #[serde(default)]
+    pub cache_failures: u64,
     /// How many retries are left in the [retry budget](crate::RetryBudget).
     pub retries_left: u32,
     /// The 10 slowest calls of the last fifteen minutes, however they ended; slowest first.

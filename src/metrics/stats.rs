@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use super::cache::CacheStats;
 use super::call::{CallEnd, Ending};
 use crate::chat::{Usage, UsageSource};
 use crate::error::{Decision, ErrorKind, GiveUp, Phase, Wait};
@@ -64,6 +65,8 @@ pub struct Stats {
     pub costs: Histogram<Money>,
     /// Answered calls without a known price.
     pub unpriced: u64,
+    /// What the cache did for the calls.
+    pub cache: CacheStats,
 }
 
 /// The calls that ended with one kind of error.
@@ -145,9 +148,10 @@ impl Stats {
         if let Some(cost) = call.cost {
             self.cost += cost.saturating_sub(call.counted.cost);
             self.costs.record(cost);
-        } else if call.outcome.is_ok() {
+        } else if call.outcome.is_ok() && call.is_live {
             self.unpriced += 1;
         }
+        self.cache.record(call);
     }
 
     /// Adds an answer that was not accepted, so that its call goes on.
@@ -241,6 +245,7 @@ impl Stats {
             cost,
             costs,
             unpriced,
+            cache,
         } = self;
         for count in
             [calls, answered, failed, cancelled, refused, streamed, attempts, resent, unpriced]
@@ -260,6 +265,7 @@ impl Stats {
         output_tokens.clear();
         *cost = Money::ZERO;
         costs.clear();
+        *cache = CacheStats::default();
     }
 
     pub(super) fn add(&mut self, other: &Self) {
@@ -287,6 +293,7 @@ impl Stats {
             cost,
             costs,
             unpriced,
+            cache,
         } = other;
         // Saturates: stored counts may come from anywhere, and servers may report any number.
         for (sum, count) in [
@@ -317,6 +324,7 @@ impl Stats {
         self.output_tokens.add(output_tokens);
         self.cost += *cost;
         self.costs.add(costs);
+        self.cache.add(cache);
     }
 }
 

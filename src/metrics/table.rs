@@ -83,6 +83,7 @@ fn summary(f: &mut fmt::Formatter<'_>, snapshot: &MetricsSnapshot) -> fmt::Resul
         let calls = counted(snapshot.costs.unrecorded, "call");
         writeln!(f, "! NOT RECORDED IN THE LEDGER: {calls}")?;
     }
+    cached(f, snapshot)?;
     write!(f, "{}", counted(total.retried(), "retry"))?;
     let mut sign = " after ";
     for (kind, retries) in most_first(&total.retries).into_iter().take(2) {
@@ -100,6 +101,21 @@ fn summary(f: &mut fmt::Formatter<'_>, snapshot: &MetricsSnapshot) -> fmt::Resul
         write!(f, ", {} failed", tokens(pool.failed.total()))?;
     }
     f.write_str("\n")
+}
+
+/// What the cache did, if any call asked it.
+fn cached(f: &mut fmt::Formatter<'_>, snapshot: &MetricsSnapshot) -> fmt::Result {
+    let cache = &snapshot.total.cache;
+    if cache.is_used() {
+        let hits = counted(cache.hits, "hit");
+        write!(f, "Cache: {hits}, {}", counted(cache.misses, "miss"))?;
+        write!(f, "; {} and ", display::money(cache.money_saved))?;
+        writeln!(f, "{} saved", display::duration(cache.time_saved))?;
+    }
+    match snapshot.cache_failures {
+        0 => Ok(()),
+        failures => writeln!(f, "! THE CACHE FAILED: {}", counted(failures, "time")),
+    }
 }
 
 /// The retries left, or words for an unlimited number.

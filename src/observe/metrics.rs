@@ -165,7 +165,9 @@ impl Observer for MetricsObserver {
         }
         match end.cost {
             Some(cost) => record(&names::COST, labels.clone(), cost.total.as_dollars()),
-            None if end.error.is_none() => count(&names::UNPRICED, labels.clone(), 1),
+            None if end.error.is_none() && end.source.is_live() => {
+                count(&names::UNPRICED, labels.clone(), 1);
+            }
             None => {}
         }
         attempts(&labels, end.attempts);
@@ -242,7 +244,7 @@ fn attempts(labels: &Labels, attempts: &[Attempt]) {
 
 #[expect(clippy::cast_precision_loss)]
 fn tokens(labels: &Labels, end: &CallEnd<'_>) {
-    if end.usage.source == UsageSource::Missing {
+    if end.usage.source == UsageSource::Missing || !end.source.is_live() {
         return;
     }
     for (class, tokens) in Tokens::from(end.usage).classes() {

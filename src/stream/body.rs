@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::cache;
 use crate::cancel::CancelToken;
 use crate::error::{Error, Phase};
 use crate::replay::{Pieces, Tape};
@@ -12,6 +13,8 @@ use crate::transport::Body;
 pub(crate) struct StreamBody {
     feed: Feed,
     tape: Option<Tape>,
+    /// What the cache will keep of it.
+    cached: Option<cache::Tape>,
 }
 
 enum Feed {
@@ -26,18 +29,39 @@ enum Feed {
 
 impl StreamBody {
     pub(crate) fn live(body: Body) -> Self {
-        Self { feed: Feed::Network(body), tape: None }
+        Self { feed: Feed::Network(body), tape: None, cached: None }
     }
 
     /// A recorded body. `stop` ends its waits.
     pub(crate) fn replayed(pieces: Pieces, stop: CancelToken) -> Self {
-        Self { feed: Feed::Recording { pieces, piece: Vec::new(), stop }, tape: None }
+        let feed = Feed::Recording { pieces, piece: Vec::new(), stop };
+        Self { feed, tape: None, cached: None }
     }
 
     /// Records what is read from now on.
     pub(crate) fn record(&mut self, mut tape: Tape) {
         tape.until_close(self.is_until_close());
         self.tape = Some(tape);
+    }
+
+    /// Keeps what is read from now on for the cache.
+    pub(crate) fn cache(&mut self, mut tape: cache::Tape) {
+        tape.until_close = self.is_until_close();
+        self.cached = Some(tape);
+    }
+
+    /// Stores the answer in the cache: it is complete.
+    pub(crate) fn complete(&mut self) {
+        if let Some(tape) = self.cached.take() {
+            tape.finish();
+        }
+    }
+
+    /// Notes that the reader waits for its caller. Calls that wait for this answer stop waiting.
+    pub(crate) fn stalled(&self) {
+        if let Some(tape) = &self.cached {
+            tape.stalled();
+        }
     }
 
     /// Keeps the recording: no more of the body belongs to the answer, or it `failed`.
@@ -65,6 +89,9 @@ impl StreamBody {
             Feed::Network(body) => {
                 let piece = body.read()?;
                 if let Some(tape) = &mut self.tape {
+                    tape.push(piece);
+                }
+                if let Some(tape) = &mut self.cached {
                     tape.push(piece);
                 }
                 Ok(piece)

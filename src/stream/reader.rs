@@ -14,7 +14,7 @@ use crate::deadline::{Deadline, TimeLimit};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::money::Money;
 use crate::sync::ordered::Mutex;
-use crate::wire::{self, Failure};
+use crate::wire::{self, Decoder, Failure};
 
 /// How long, and for how many bytes, to wait for the end of the body after a complete answer. It
 /// usually comes with the answer, and reusing the connection is worth a short wait.
@@ -127,13 +127,16 @@ impl Reader {
                     Ok(()) => {}
                     // The caller dropped the stream.
                     Err(TrySendError::Disconnected(_)) => return Ok(()),
-                    Err(TrySendError::Full(events)) => select_biased! {
-                        send(sender, events) -> sent => if sent.is_err() {
-                            return Ok(());
-                        },
-                        recv(is_cancelled) -> _ => return Err(Error::cancelled()),
-                        recv(is_over) -> _ => return Err(self.out_of_time()),
-                    },
+                    Err(TrySendError::Full(events)) => {
+                        self.source.body.stalled();
+                        select_biased! {
+                            send(sender, events) -> sent => if sent.is_err() {
+                                return Ok(());
+                            },
+                            recv(is_cancelled) -> _ => return Err(Error::cancelled()),
+                            recv(is_over) -> _ => return Err(self.out_of_time()),
+                        }
+                    }
                 },
                 // Releases the connection before waiting for the caller.
                 Ok(true) => {
@@ -172,7 +175,7 @@ impl Reader {
             Ok(piece) => piece,
             Err(error) => return self.read_failed(error, events),
         };
-        let (read, done, finished, passed) = {
+        let (read, done, finished, is_complete, passed) = {
             let mut decoder = self.source.decoder.lock();
             let read = match piece.is_empty() {
                 true => {
@@ -187,11 +190,14 @@ impl Reader {
             };
             let meter = self.source.meter.as_ref().filter(|_| !decoder.is_done());
             let passed = meter.and_then(|meter| meter.passed(&decoder.usage()));
-            (read, decoder.is_done(), decoder.has_finished(), passed)
+            (read, decoder.is_done(), decoder.has_finished(), is_complete(&decoder), passed)
         };
         let read = read.map_err(|failure| self.failed(failure));
         if done || read.is_err() {
             self.source.body.recorded(read.as_ref().err());
+        }
+        if done && read.is_ok() && is_complete {
+            self.source.body.complete();
         }
         self.progressed = read?;
         self.await_end(finished && !done);
@@ -287,6 +293,11 @@ impl Reader {
         let Source { incoming, secrets, .. } = &self.source;
         wire::error(failure, incoming.reply(), SystemTime::now(), secrets)
     }
+}
+
+/// Whether the model ended its answer by itself, so that the cache may keep it.
+fn is_complete(decoder: &Decoder) -> bool {
+    decoder.whole().is_some_and(|whole| whole.finish_reason.is_complete())
 }
 
 /// Waits until the caller takes the last events.

@@ -58,6 +58,11 @@ impl<'a> Encoded<'a> {
         Ok(Self { wire, target, delivery, request, body, written })
     }
 
+    /// Returns the bytes that would be sent.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.written
+    }
+
     /// Returns the bytes of text in the request, to estimate its tokens from.
     pub(crate) fn text_bytes(&self) -> usize {
         let is_sent = |sender: &Provenance| {

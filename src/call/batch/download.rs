@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Service;
 use super::exchange::options;
 use crate::call::Caller;
+use crate::call::cached::Gate;
 use crate::call::operation::{Measurable, OngoingAttempt, Operation, Options};
 use crate::call::prepared::Prepared;
 use crate::call::run::{Completed, run};
@@ -129,6 +130,7 @@ impl Operation for Request<'_> {
         _caller: &Caller,
         target: Target,
         _tags: &Tags,
+        _gate: &mut Gate<'_>,
     ) -> Result<(Prepared<()>, ()), Error> {
         let uri = url::at(&target.endpoint.settings.base, self.path, "")?;
         let (method, body) = (Method::Get, Vec::new());

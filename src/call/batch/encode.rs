@@ -54,7 +54,9 @@ impl Service {
         };
         let percent = Some(self.profile.price_percent);
         let Admission { body, text_bytes, betas, reservation, .. } =
-            admit(&self.caller, &target, &tags, wire, request, delivery, percent)?;
+            admit(&self.caller, &target, &tags, wire, request, delivery, percent, |_, _| {
+                Ok(false)
+            })?;
         let model = target.model.to_string();
         Ok(Encoded { endpoint, model, body, betas, text_bytes, texts: None, reservation })
     }
@@ -88,8 +90,8 @@ impl Service {
             tokens.fold(0, u64::saturating_add)
         };
         let (percent, tags) = (Some(self.profile.price_percent), Tags::from(&request.tags));
-        let (reservation, _) =
-            input_only::reserve(&self.caller, &target, &tags, text_bytes, percent, most)?;
+        let plan = input_only::plan(&self.caller, &target, &tags, text_bytes, percent);
+        let (reservation, _) = input_only::reserve(&self.caller, plan, most)?;
         let texts = Some((texts.len(), request.dimensions));
         let (endpoint, model) = (BatchEndpoint::Embeddings, target.model.to_string());
         Ok(Encoded { endpoint, model, body, betas: None, text_bytes, texts, reservation })

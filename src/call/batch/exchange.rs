@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::Service;
 use crate::call::Caller;
+use crate::call::cached::Gate;
 use crate::call::operation::{Measurable, OngoingAttempt, Operation, Options};
 use crate::call::prepared::Prepared;
 use crate::call::run::{Completed, run};
@@ -160,6 +161,7 @@ impl<T: 'static> Operation for Request<'_, T> {
         _caller: &Caller,
         target: Target,
         _tags: &Tags,
+        _gate: &mut Gate<'_>,
     ) -> Result<(Prepared<Self::Content>, ()), Error> {
         let base = &target.endpoint.settings.base;
         let uri = match self.ask.place {

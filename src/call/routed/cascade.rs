@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::Routed;
 use crate::answer_source::AnswerSource;
+use crate::call::cached::Slots;
 use crate::call::operation::{Measurable, Operation};
 use crate::call::prepared::Prepared;
 use crate::call::routes::Route;
@@ -22,6 +23,7 @@ use crate::wire::Delivery;
 pub(super) fn run<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     route: &Route,
+    slots: Option<Slots>,
     cascade: &Cascade,
     attempt: impl Attempting<O, T>,
     observed: &mut ObservedCall,
@@ -35,7 +37,7 @@ pub(super) fn run<O: Operation, T: Measurable>(
     }
     let limits = call.limits(&call.caller.settings.timeouts)?;
     limits.check()?;
-    let routed = Routed::new(call, route, &limits, attempt, observed);
+    let routed = Routed::new(call, route, slots, &limits, attempt, observed);
     let mut steps = Ascent { routed, cascade, kept: None, reason: None, spent: None, over: None };
     let tried = call.retrier(&limits).run(&mut steps);
     steps.completed(tried.map_err(|error| limits.name_limit(error)))
@@ -165,7 +167,12 @@ where
         response.cost = self.spend(own);
         // The answer is charged by now, so a panic in a check of the program leaves the books right.
         let verdict = self.cascade.judge(response, self.routed.operation.response_format());
-        let Verdict::Reject(reason) = verdict else { return Ok(answer) };
+        let Verdict::Reject(reason) = verdict else {
+            self.routed.store();
+            return Ok(answer);
+        };
+        // Not accepted, so it must not answer an equal call.
+        self.routed.entry = None;
         let (routed, cost) = (&mut self.routed, own.map(|cost| cost.total));
         routed.observed.not_accepted(usage, cost);
         routed.route.state.targets[routed.walk.current()].not_accepted();

@@ -140,6 +140,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
             begun,
             streamed: self.is_streamed(),
             attempt: self.attempt,
+            slot: self.slots.as_ref().and_then(|slots| slots.of(at)),
             observed: self.observed.on_thread(),
         };
         let thread = work.start(track.finish.0.clone()).map_err(|work| work.leg)?;
@@ -280,6 +281,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
                 let change = finished.ticket.served_with(&shown, finished.ended);
                 self.report(change, at);
                 self.answered = Some((at, Some(finished.ticket), finished.ended));
+                self.entry = finished.entry;
                 Ok(value)
             }
             Err(ref error) => {

@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 use super::ChatRequest;
+use crate::cache;
 use crate::cancel::CancelToken;
 use crate::chat::{Format, Message, Provider, ReasoningEffort, ResponseFormat, Tool, ToolChoice};
 use crate::cost::MaxPrice;
@@ -264,6 +265,22 @@ impl ChatRequest {
     #[must_use]
     pub fn stream_timeout(mut self, timeout: Duration) -> Self {
         self.stream_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how the call uses the client's cache; see [`cache`](Self::cache). Default: as the client
+    /// does.
+    ///
+    /// ```
+    /// use tollgate::ChatRequest;
+    /// use tollgate::cache::Mode;
+    ///
+    /// let again = ChatRequest::from("What is new in Paris?").cache(Mode::Refresh);
+    /// # let _ = again;
+    /// ```
+    #[must_use]
+    pub fn cache(mut self, mode: cache::Mode) -> Self {
+        self.cache = Some(mode);
         self
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ClientBuilder;
+use crate::cache::Cache;
 use crate::catalogue::Catalogue;
 use crate::config::{Limits, PoolConfig, ProviderConfig, Proxy, Route, Tls};
 use crate::cost::{Budget, CostConfig, CostTracker};
@@ -340,6 +341,16 @@ impl ClientBuilder {
     /// [`Client::metrics`](crate::Client::metrics). Default: `true`.
     pub fn metrics(mut self, on: bool) -> Self {
         self.metrics = on;
+        self
+    }
+
+    /// Keeps answers, and answers equal requests from them; see [`Cache`]. Default: none.
+    ///
+    /// Chats, streams, completions and embeddings are cached. A call that the cache answers opens no
+    /// connection, waits for no limit, and charges no budget. While the client
+    /// [replays](Self::replay) or records, it does not use the cache.
+    pub fn cache(mut self, cache: impl Into<Cache>) -> Self {
+        self.cache = Some(cache.into());
         self
     }
 

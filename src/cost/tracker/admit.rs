@@ -49,6 +49,15 @@ impl CostTracker {
         self.try_reserve(again.plan()).inspect_err(|error| self.send_refusal(error))
     }
 
+    /// A reservation of nothing, for a call that costs nothing. It is priced all the same.
+    pub(crate) fn free(&self, mut plan: CallPlan) -> Reservation {
+        plan.scope = self.scope_of(&plan);
+        let basis = self.basis(plan, self.now());
+        let mut reservation = Reservation::new(self.held(basis, None, Vec::new()));
+        reservation.charge_nothing();
+        reservation
+    }
+
     fn send_refusal(&self, error: &Error) {
         if let Some(refusal) = error.budget() {
             self.inner.events.send(|| CostEvent::Refused(refusal.clone()));

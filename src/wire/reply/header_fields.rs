@@ -60,6 +60,12 @@ impl HeaderFields {
         self.iter().map(|field| (field.purpose.name(), field.value))
     }
 
+    /// Returns the names and values that are about the answer, rather than about the moment at which
+    /// it came: the type of its body, and the ids of the request.
+    pub(crate) fn lasting(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        self.iter().filter_map(|field| Some((field.purpose.lasting_name()?, field.value)))
+    }
+
     fn part(&self, (start, end): (usize, usize)) -> &[u8] {
         self.text.get(start..end).unwrap_or_default()
     }

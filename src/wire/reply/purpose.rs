@@ -82,6 +82,18 @@ impl Purpose {
     }
 }
 
+impl Purpose {
+    /// Returns a name of a header that is read for this, if it is about the answer rather than about
+    /// the moment at which it came.
+    pub(super) fn lasting_name(self) -> Option<&'static str> {
+        match self {
+            Self::RequestId(place) => Some(request_id::name(place)),
+            Self::Named(name @ ("content-type" | "content-encoding")) => Some(name),
+            Self::Named(_) | Self::RateLimit(..) | Self::RenewalPeriod => None,
+        }
+    }
+}
+
 /// What a header of OpenAI's is read for, from its name without the prefix.
 fn openai(rest: &[u8]) -> Option<Purpose> {
     match cut(rest, rest.iter().position(|byte| *byte == b'-')) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use crate::cache::Slot;
 use crate::call::Caller;
 use crate::call::operation::{self, Measurable, OngoingAttempt};
 use crate::call::room::Reserved;
@@ -25,6 +26,8 @@ pub(super) struct Work<C, R, F> {
     pub(super) begun: Instant,
     pub(super) streamed: bool,
     pub(super) attempt: F,
+    /// Where the cache keeps the answer, if it does.
+    pub(super) slot: Option<Slot>,
     pub(super) observed: Option<ObservedOnThread>,
 }
 
@@ -36,6 +39,8 @@ pub(super) struct Finished<T> {
     pub(super) streamed: bool,
     pub(super) resent: bool,
     pub(super) ticket: Ticket,
+    /// The answer as the cache keeps it, and where.
+    pub(super) entry: Option<(Slot, Vec<u8>)>,
     pub(super) outcome: Result<T, Error>,
 }
 
@@ -94,26 +99,28 @@ where
     where
         F: Fn(OngoingAttempt<'_, '_, C>, R) -> Result<T, Error>,
     {
-        let Self { caller, leg, limits, number, begun, streamed, attempt, observed } = self;
+        let Self { caller, leg, limits, number, begun, streamed, attempt, slot, observed } = self;
         let Leg { prepared, reserved, ticket, permit } = leg;
         if let Some(observed) = observed {
             observed.attempt_begun(number);
         }
         let mut second = caller.bucket.second_sending();
-        let outcome = operation::attempt(permit, reserved, streamed, |reserved, unkept| {
-            let ongoing = OngoingAttempt {
-                caller: &caller,
-                prepared: &prepared,
-                limits: &limits,
-                retries: number,
-                second: &mut second,
-                recorded: None,
-                unkept,
-            };
-            attempt(ongoing, reserved)
-        });
-        let resent = second.is_taken();
-        Finished { number, begun, ended: Instant::now(), streamed, resent, ticket, outcome }
+        let (outcome, entry) =
+            operation::attempt(permit, reserved, streamed, |reserved, unkept| {
+                let ongoing = OngoingAttempt {
+                    caller: &caller,
+                    prepared: &prepared,
+                    limits: &limits,
+                    retries: number,
+                    second: &mut second,
+                    recorded: None,
+                    slot: slot.as_ref(),
+                    unkept,
+                };
+                attempt(ongoing, reserved)
+            });
+        let (entry, resent, ended) = (slot.zip(entry), second.is_taken(), Instant::now());
+        Finished { number, begun, ended, streamed, resent, ticket, entry, outcome }
     }
 }
 
