@@ -62,18 +62,18 @@ fn a_large_file_is_uploaded_in_pieces() {
     let client = client(&server, "gemini", MODEL);
     let batches = client.batches("gemini");
     let filler = "x".repeat(2_000_000);
-    let mut large = requests(18);
+    let mut large = requests(5);
     for (number, (_, request)) in large.iter_mut().enumerate() {
         *request = ChatRequest::from(format!("id-{number}. {filler}"));
     }
     let batch = batches.submit(large).unwrap();
-    let piece = 32 * 1024 * 1024;
+    let piece = 8 * 1024 * 1024;
     let expected_steps = [("start", 0), ("upload", 0), ("upload, finalize", piece)];
     let expected_steps = expected_steps.map(|(command, at)| (command.to_owned(), at));
     assert_eq!(steps(&server), expected_steps);
     batches.wait(&batch).unwrap();
     let results = batches.results(&batch).unwrap().map(Result::unwrap);
-    assert_eq!(results.filter(|result| result.outcome.is_answered()).count(), 18);
+    assert_eq!(results.filter(|result| result.outcome.is_answered()).count(), 5);
 }
 
 #[test]

@@ -132,7 +132,11 @@ impl Operation for Request<'_> {
         _tags: &Tags,
         _gate: &mut Gate<'_>,
     ) -> Result<(Prepared<()>, ()), Error> {
-        let uri = url::at(&target.endpoint.settings.base, self.path, "")?;
+        let base = &target.endpoint.settings.base;
+        let uri = match self.service.interface.download_service() {
+            None => url::at(base, self.path, "")?,
+            Some(service) => url::beside(base, service, self.path)?,
+        };
         let (method, body) = (Method::Get, Vec::new());
         Ok((Prepared { target, method, uri, body, betas: None, content: () }, ()))
     }

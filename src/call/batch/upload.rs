@@ -34,13 +34,13 @@ impl Measurable for UploadedFile {}
 impl Measurable for Session {}
 
 /// How far an upload in pieces has got.
-enum Sent {
+enum Arrived {
     /// The provider waits for the bytes from here on, if it says so.
     Until(Option<usize>),
     Whole(UploadedFile),
 }
 
-impl Measurable for Sent {}
+impl Measurable for Arrived {}
 
 impl Service {
     /// Uploads the lines of a job. Returns the id of the file, which can be used.
@@ -81,12 +81,12 @@ impl Service {
             loop {
                 let length = Session::piece(at, draft.bytes);
                 let broken = match self.send_piece(&session, draft, spool, (at, length), name) {
-                    Ok(Sent::Whole(file)) => return Ok(file),
-                    Ok(Sent::Until(_)) if at + length < draft.bytes => {
+                    Ok(Arrived::Whole(file)) => return Ok(file),
+                    Ok(Arrived::Until(_)) if at + length < draft.bytes => {
                         at += length;
                         continue;
                     }
-                    Ok(Sent::Until(_)) => {
+                    Ok(Arrived::Until(_)) => {
                         let message = "the provider has all bytes of the file and waits for more; \
                                        submit the batch again";
                         return Err(Error::new(ErrorKind::Protocol, message));
@@ -102,12 +102,12 @@ impl Service {
                     headers: Session::query(),
                     ..Ask::to(Place::Named(&session.target), json(Vec::new()))
                 };
-                match self.ask(query, sent) {
-                    Ok(Sent::Whole(file)) => return Ok(file),
-                    Ok(Sent::Until(Some(received))) if received <= draft.bytes => at = received,
+                match self.ask(query, arrived) {
+                    Ok(Arrived::Whole(file)) => return Ok(file),
+                    Ok(Arrived::Until(Some(received))) if received <= draft.bytes => at = received,
                     Err(error) if error.is_cancelled() => return Err(error),
                     // A file without a job is never run, and deleted after two days.
-                    Ok(Sent::Until(_)) | Err(_) => continue 'whole,
+                    Ok(Arrived::Until(_)) | Err(_) => continue 'whole,
                 }
             }
         }
@@ -121,7 +121,7 @@ impl Service {
         spool: &mut Spool,
         (at, length): (usize, usize),
         name: &str,
-    ) -> Result<Sent, Error> {
+    ) -> Result<Arrived, Error> {
         let mut bytes = Vec::with_capacity(length);
         let read = draft.file(spool, at).take(length as u64).read_to_end(&mut bytes);
         read.map_err(|error| spool::failed(error, "read"))?;
@@ -130,7 +130,7 @@ impl Service {
             once: Some(name),
             ..Ask::to(Place::Named(&session.target), json(bytes))
         };
-        self.ask(piece, sent)
+        self.ask(piece, arrived)
     }
 
     /// Waits until an uploaded file can be used, and returns its id.
@@ -183,9 +183,9 @@ fn uploaded(_: &'static dyn Interface, reply: Reply<'_>) -> Result<UploadedFile,
 }
 
 /// Reads the answer to a piece, or to the question how much has arrived.
-fn sent(interface: &'static dyn Interface, reply: Reply<'_>) -> Result<Sent, Failure> {
+fn arrived(interface: &'static dyn Interface, reply: Reply<'_>) -> Result<Arrived, Failure> {
     match Progress::of(reply)? {
-        Progress::Active { received } => Ok(Sent::Until(received)),
-        Progress::Whole => uploaded(interface, reply).map(Sent::Whole),
+        Progress::Active { received } => Ok(Arrived::Until(received)),
+        Progress::Whole => uploaded(interface, reply).map(Arrived::Whole),
     }
 }

@@ -156,10 +156,14 @@ fn action<'a>(server: &Server, request: &'a Request) -> Option<(&'a str, Interfa
         let is_gemini = is(&format!("{prefix}{version}"), Format::Gemini);
         return is_gemini.then_some((base, Interface::Gemini, Action::Piece));
     }
+    if let Some((prefix, version)) = base.split_once("/download").filter(|_| !is_post) {
+        let is_gemini = is(&format!("{prefix}{version}"), Format::Gemini);
+        let id = rest?.strip_suffix(":download").filter(|_| is_gemini)?;
+        return Some((base, Interface::Gemini, Action::Content(id)));
+    }
     if is(base, Format::Gemini) && !is(base, Format::OpenAiChat) {
         let id = rest.filter(|_| !is_post)?;
-        let action = id.strip_suffix(":download").map_or(Action::File(id), Action::Content);
-        return Some((base, Interface::Gemini, action));
+        return Some((base, Interface::Gemini, Action::File(id)));
     }
     let action = match rest {
         None | Some("upload") if is_post => Action::Upload,

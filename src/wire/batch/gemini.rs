@@ -60,6 +60,10 @@ impl Interface for BatchGenerateContent {
         (is_large || endpoint == BatchEndpoint::Embeddings).then_some(Upload::Resumable)
     }
 
+    fn download_service(&self) -> Option<&'static str> {
+        Some("download")
+    }
+
     fn create(&self, job: &NewJob<'_>) -> Creation {
         let name = Value::from(job.name);
         let model = job.model.strip_prefix("models/").unwrap_or(job.model);
@@ -179,7 +183,8 @@ fn job(body: &Value) -> Result<Job, Failure> {
     let outputs = [&body["response"], &batch["output"]];
     let lines = outputs.iter().find_map(|output| inlined(output)).unwrap_or_default();
     let file = outputs.iter().find_map(|output| text(&output["responsesFile"]));
-    // As the official SDK asks for it (googleapis/python-genai, `Files.download`).
+    // "/download/v1beta/$responses_file_name:download?alt=media" (the guide, "Retrieving results"). The
+    // official SDK leaves out the first part, and follows redirects.
     let path = |file: String| {
         let file = file.strip_prefix("files/").unwrap_or(&file);
         format!("/files/{}:download?alt=media", path_segment::encode(file))

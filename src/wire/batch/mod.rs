@@ -52,6 +52,12 @@ pub(crate) trait Interface: Sync {
     /// are too many for a job that could also hold them.
     fn upload(&self, endpoint: BatchEndpoint, is_large: bool) -> Option<Upload>;
 
+    /// Returns the service that has the files of results, if it is beside the base URL. Default: they
+    /// are below it.
+    fn download_service(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Returns the request that creates a job.
     fn create(&self, job: &NewJob<'_>) -> Creation;
 

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use crate::wire::{Failure, Reply};
 
-/// How many bytes a piece has. Pieces are multiples of the server's granularity; the official SDK sends
-/// 8 MiB (googleapis/python-genai, `CHUNK_SIZE`).
-const PIECE: usize = 32 * 1024 * 1024;
+/// How many bytes a piece has, as in the official SDK (googleapis/python-genai, `CHUNK_SIZE`). All but the
+/// last must be multiples of the server's granularity.
+const PIECE: usize = 8 * 1024 * 1024;
 
 /// An upload that the server waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
