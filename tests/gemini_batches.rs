@@ -59,8 +59,8 @@ fn long_requests_go_into_a_file_even_if_they_are_few() {
 #[test]
 fn a_large_file_is_uploaded_in_pieces() {
     let server = support::loopback();
-    let client = client(&server, "gemini", MODEL);
-    let batches = client.batches("gemini");
+    let client = client(&server, GEMINI_BY_FILE, MODEL);
+    let batches = client.batches(GEMINI_BY_FILE);
     let filler = "x".repeat(2_000_000);
     let mut large = requests(5);
     for (number, (_, request)) in large.iter_mut().enumerate() {

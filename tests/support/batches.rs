@@ -33,7 +33,7 @@ impl Sleeper for NoSleep {
 pub(crate) fn builder(server: &Loopback, provider: &str, model: &str) -> ClientBuilder {
     let builder = Client::builder().api_key("sk-loopback-test-key").model(model).sleeper(NoSleep);
     if provider == GEMINI_BY_FILE {
-        let batches = BatchProfile::new(BatchFormat::Gemini, 1_000, 1_000_000);
+        let batches = BatchProfile::new(BatchFormat::Gemini, 1_000, 100_000_000);
         let profile = Profile::new(provider, Format::Gemini, server.base_url("gemini"))
             .auth(Auth::header("x-goog-api-key"))
             .embeddings(EmbeddingFormat::Gemini)
