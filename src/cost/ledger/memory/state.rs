@@ -5,6 +5,7 @@ mod number;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::iter;
 
 use super::super::{Balance, Grant, Hold, HoldError, LedgerError, Line, Posting, ReservationId};
 use crate::cost::Money;
@@ -42,6 +43,8 @@ pub(super) struct State {
     forgot_at: Option<i64>,
     /// Lists of ended reservations, for reuse.
     spare: Vec<Vec<Entry>>,
+    /// The account of each line of the latest reservation. Most calls charge the same ones again.
+    latest: Vec<u64>,
 }
 
 /// An open reservation: the same amount on every one of its lines.
@@ -70,6 +73,7 @@ impl State {
             due: BinaryHeap::new(),
             forgot_at: None,
             spare: Vec::new(),
+            latest: Vec::new(),
         }
     }
 
@@ -78,8 +82,9 @@ impl State {
         check(hold)?;
         let mut entries = self.spare.pop().unwrap_or_default();
         // Looks up each name once: that takes more time than everything else.
-        entries.extend(hold.lines.iter().map(|line| {
-            let account = self.accounts.find(line.account).unwrap_or(NONE);
+        let likely = self.latest.iter().copied().chain(iter::repeat(NONE));
+        entries.extend(hold.lines.iter().zip(likely).map(|(line, likely)| {
+            let account = self.accounts.find_likely(line.account, likely).unwrap_or(NONE);
             Entry { key: Key { account, slot: line.slot }, from: line.from, until: line.until }
         }));
         match self.greatest(hold, &entries) {
@@ -130,6 +135,8 @@ impl State {
             }
             queue(&mut self.due, *key, slot);
         }
+        self.latest.clear();
+        self.latest.extend(entries.iter().map(|entry| entry.key.account));
         self.last_id += 1;
         let id = ReservationId(self.last_id);
         self.open.insert(id, Reservation { amount, entries });

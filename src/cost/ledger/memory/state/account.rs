@@ -109,6 +109,14 @@ impl Accounts {
         self.numbers.get(name).copied()
     }
 
+    /// Like [`find`](Self::find), but faster if it is the account with the number `likely`.
+    pub(super) fn find_likely(&self, name: &str, likely: u64) -> Option<u64> {
+        match self.accounts.get(&likely) {
+            Some(account) if *account.name == *name => Some(likely),
+            _ => self.find(name),
+        }
+    }
+
     pub(super) fn get(&self, number: u64) -> Option<&Account> {
         self.accounts.get(&number)
     }
