@@ -12,9 +12,6 @@ use crate::time::header_date;
 /// any clock.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// A number of a rate limit, as a header has it.
-type Sent<'a> = Option<(Source, &'a [u8])>;
-
 /// Reads the rate limits:
 ///
 /// - OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, which others copy.
@@ -27,32 +24,28 @@ type Sent<'a> = Option<(Source, &'a [u8])>;
 ///   (elastic/elasticsearch, `CohereResponseHandler`; the numbers are those of
 ///   docs.cohere.com/docs/rate-limits).
 pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
-    let (mut milliseconds, mut is_limited) = (false, false);
-    let mut numbers: [[Sent<'_>; 3]; 4] = [[None; 3]; 4];
-    for Field { purpose, value } in reply.headers.iter() {
-        match purpose {
-            Purpose::RenewalPeriod => milliseconds = true,
-            Purpose::RateLimit(source, Number { quota, field }) => {
-                let known = &mut numbers[quota][field];
-                if known.is_none_or(|(before, _)| source < before) {
-                    (*known, is_limited) = (Some((source, value.trim_ascii())), true);
-                }
-            }
-            Purpose::RequestId(_) | Purpose::Named(_) => {}
-        }
-    }
     let mut limit = RateLimit::default();
-    if !is_limited {
-        return limit;
-    }
     let RateLimit { requests, tokens, input_tokens, output_tokens } = &mut limit;
     let quotas = [requests, tokens, input_tokens, output_tokens];
-    for (quota, [limit, remaining, left]) in quotas.into_iter().zip(&numbers) {
-        let count = |known: &Sent<'_>| known.and_then(|(_, value)| count(value));
-        quota.limit = count(limit);
-        quota.remaining = count(remaining);
-        let left = left.and_then(|(_, value)| text(value));
-        quota.reset = left.and_then(|text| reset(text, milliseconds, now));
+    // Whose header each number is from.
+    let mut sources: [[Option<Source>; 3]; 4] = [[None; 3]; 4];
+    let renewal = |field: Field<'_>| matches!(field.purpose, Purpose::RenewalPeriod);
+    for Field { purpose, value } in reply.headers.iter() {
+        let Purpose::RateLimit(source, Number { quota, field }) = purpose else { continue };
+        let known = &mut sources[quota][field];
+        if known.is_some_and(|known| known <= source) {
+            continue;
+        }
+        *known = Some(source);
+        let (quota, value) = (&mut *quotas[quota], value.trim_ascii());
+        match field {
+            0 => quota.limit = count(value),
+            1 => quota.remaining = count(value),
+            _ => {
+                let milliseconds = reply.headers.iter().any(renewal);
+                quota.reset = text(value).and_then(|text| reset(text, milliseconds, now));
+            }
+        }
     }
     limit
 }
