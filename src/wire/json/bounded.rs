@@ -96,7 +96,7 @@ impl<'de> Visitor<'de> for Limited<'_> {
             match items.next_element_seed(self)? {
                 Some(item) if self.count() => kept.push(item),
                 Some(_) => {}
-                None => return Ok(kept.into()),
+                None => return Ok(Value::Array(kept)),
             }
         }
         while items.next_element::<IgnoredAny>()?.is_some() {}
@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for Limited<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut kept = Map::new();
         while self.0.get().is_some() {
-            let Some(name) = members.next_key::<String>()? else { return Ok(kept.into()) };
+            let Some(name) = members.next_key()? else { return Ok(Value::Object(kept)) };
             let member = members.next_value_seed(self)?;
             if self.count() {
                 kept.insert(name, member);
