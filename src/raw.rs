@@ -132,7 +132,7 @@ pub struct RawResponse {
 }
 
 impl RawResponse {
-    /// Whether the provider answered this call, or a [recording](crate::Replay) did.
+    /// What answered: the provider, the [cache](crate::Cache) or a [recording](crate::Replay).
     pub fn source(&self) -> AnswerSource {
         self.source
     }

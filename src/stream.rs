@@ -219,7 +219,7 @@ impl ChatStream {
         &self.context.attempts
     }
 
-    /// Whether the provider answers, the [cache](crate::Cache) or a [recording](crate::Replay).
+    /// What answers: the provider, the [cache](crate::Cache) or a [recording](crate::Replay).
     pub fn source(&self) -> AnswerSource {
         self.context.answer_source
     }

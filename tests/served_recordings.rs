@@ -3,9 +3,11 @@
 mod support;
 
 use serde_json::{Value, json};
+use std::fs;
+use std::io::Read;
 use std::net::SocketAddr;
 use support::folder::Folder;
-use support::http::{Received, ask};
+use support::http::{Received, ask, send};
 use support::{builder, loopback};
 use tollgate::replay::Mode;
 use tollgate::testing::{Loopback, Reply};
@@ -175,4 +177,33 @@ fn rules_of_the_server_come_before_recordings_and_its_script_does_not_apply() {
     assert_eq!(server.unused_replies(), 1);
     server.require_key("sk-required");
     assert_eq!(chat(server.address(), &body("rule", false)).status, 401);
+}
+
+#[test]
+fn a_stream_is_served_at_its_recorded_pace_until_the_server_stops() {
+    let folder = Folder::new("served-pace");
+    let provider = loopback();
+    provider.reply(Reply::text("one two three"));
+    let replay = folder.replay(Mode::Record).timing(true);
+    let client = builder(&provider, "openai").replay(replay).build().unwrap();
+    client.stream("hi").unwrap().finish().unwrap();
+    // Two pieces, and the second takes an hour.
+    let [(name, text)] = folder.files().try_into().unwrap();
+    let mut file: Value = serde_json::from_str(&text).unwrap();
+    file["response"]["chunks"] = json!(["data: first\n\n", "data: second\n\n"]);
+    file["response"]["waits_ms"] = json!([0, 3_600_000]);
+    fs::write(folder.0.join(name), file.to_string()).unwrap();
+    let server = serving(&folder);
+    let mut socket = send(server.address(), "/v1/chat/completions", &[], &body("hi", true));
+    let mut seen = String::new();
+    while !seen.contains("data: first") {
+        let mut buffer = [0; 1000];
+        let length = socket.read(&mut buffer).unwrap();
+        assert!(length > 0, "{seen}");
+        seen.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    server.stop();
+    let mut rest = String::new();
+    let _ = socket.read_to_string(&mut rest);
+    assert!(!(seen + &rest).contains("second"));
 }

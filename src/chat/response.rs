@@ -77,9 +77,8 @@ pub struct ChatResponse {
 }
 
 impl ChatResponse {
-    /// Whether the provider answered this call, the [cache](crate::Cache) or a
-    /// [recording](crate::Replay). If the provider did not, the [`cost`](Self::cost) is what the
-    /// answer would have cost.
+    /// What answered: the provider, the [cache](crate::Cache) or a [recording](crate::Replay). If the
+    /// provider did not, the [`cost`](Self::cost) is what its answer would have cost.
     pub fn source(&self) -> AnswerSource {
         self.source
     }

@@ -71,8 +71,8 @@ pub struct EmbedBatch {
 }
 
 impl EmbedBatch {
-    /// Whether the provider answered this request, or a [recording](crate::Replay) did. The
-    /// [`cost`](Self::cost) of a replayed answer is what it would have cost.
+    /// What answered: the provider, the [cache](crate::Cache) or a [recording](crate::Replay). If the
+    /// provider did not, the [`cost`](Self::cost) is what its answer would have cost.
     pub fn source(&self) -> AnswerSource {
         self.source
     }
@@ -107,9 +107,10 @@ impl DoubleEndedIterator for Rows<'_> {
 impl ExactSizeIterator for Rows<'_> {}
 
 impl Embeddings {
-    /// Whether the provider answered this call, or [recordings](crate::Replay) did. A call that was
-    /// split is live if the provider answered any of its requests; [`EmbedBatch::source`] says which.
-    /// The [`cost`](Self::cost) of a replayed answer is what it would have cost.
+    /// What answered: the provider, the [cache](crate::Cache) or [recordings](crate::Replay). A call
+    /// that was split is live if the provider answered any of its requests; [`EmbedBatch::source`]
+    /// says which. If the provider did not answer, the [`cost`](Self::cost) is what its answer would
+    /// have cost.
     pub fn source(&self) -> AnswerSource {
         let sources = || self.batches.iter().map(EmbedBatch::source);
         let live = sources().find(|source| source.is_live());

@@ -81,8 +81,8 @@ pub struct ModerationCategory {
 }
 
 impl Moderation {
-    /// Whether the provider answered this call, or a [recording](crate::Replay) did. The
-    /// [`cost`](Self::cost) of a replayed answer is what it would have cost.
+    /// What answered: the provider, the [cache](crate::Cache) or a [recording](crate::Replay). If the
+    /// provider did not, the [`cost`](Self::cost) is what its answer would have cost.
     pub fn source(&self) -> AnswerSource {
         self.source
     }

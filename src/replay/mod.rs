@@ -7,6 +7,7 @@
 //! key      the request's bytes → its key            (pure)
 //! rules    what the key leaves out or normalises    (pure)
 //! stored   a recording ↔ JSON                       (pure)
+//! lookup   a request → its recording
 //! slot     where the response to one request is kept
 //! folder   one file for each recording, written in one step
 //! tape     a stream, recorded while it is read
@@ -18,6 +19,7 @@ pub(crate) mod folder;
 #[cfg(feature = "testing")]
 mod index;
 mod key;
+mod lookup;
 mod mode;
 mod rules;
 #[cfg(feature = "testing")]
@@ -32,13 +34,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, ErrorKind};
 use crate::fingerprint::Fingerprint;
 use crate::key::Secrets;
-use crate::time::rfc3339;
-use key::Identity;
 pub(crate) use key::{Request, key};
 pub use mode::Mode;
 pub(crate) use mode::{FOLDER, MODE, USUAL_FOLDER};
@@ -47,10 +46,8 @@ pub(crate) use rules::Rules;
 pub(crate) use rules::without_boundary;
 #[cfg(feature = "testing")]
 pub(crate) use served::Served;
-use slot::Label;
 pub(crate) use slot::Slot;
 pub(crate) use stored::Response;
-use stored::Unreadable;
 pub(crate) use tape::{Pieces, Tape};
 
 /// A folder of recordings, for [`ClientBuilder::replay`](crate::ClientBuilder::replay).
@@ -275,66 +272,6 @@ impl Replay {
         self.mode == Some(Mode::Replay)
     }
 
-    /// Finds the recording of a request. `None` if it is to be recorded.
-    ///
-    /// # Errors
-    ///
-    /// [`NotRecorded`](ErrorKind::NotRecorded) if there is none and nothing may be recorded,
-    /// [`Configuration`](ErrorKind::Configuration) if its file cannot be used.
-    pub(crate) fn find(&self, request: &Request<'_>) -> Result<Option<Response>, Error> {
-        let identity = Identity::of(request, &self.rules);
-        let made = self.count(&identity)?;
-        let name = self.name(&request.into(), &identity, made);
-        match self.load(&name, |text| stored::read(text, &identity))? {
-            Loaded::Response(response) => Ok(Some(response)),
-            Loaded::Missing if self.is_offline() => Err(self.missing(&name)),
-            Loaded::Missing | Loaded::Outdated => Ok(None),
-        }
-    }
-
-    /// Counts a request. Returns how often it was made, this time included.
-    ///
-    /// # Errors
-    ///
-    /// Why an earlier recording could not be kept.
-    fn count(&self, identity: &Identity) -> Result<u32, Error> {
-        let mut state = self.state.lock();
-        if let Some(failed) = state.failed.take() {
-            return Err(failed);
-        }
-        let made = state.made.entry(identity.key).or_default();
-        *made += 1;
-        Ok(*made)
-    }
-
-    /// Reads a file, and notes that it was used.
-    ///
-    /// # Errors
-    ///
-    /// [`Configuration`](ErrorKind::Configuration) if it cannot be used.
-    fn load(
-        &self,
-        name: &str,
-        read: impl FnOnce(&str) -> Result<Response, Unreadable>,
-    ) -> Result<Loaded, Error> {
-        let is_new = self.state.lock().written.contains(name);
-        if self.mode == Some(Mode::Refresh) && !is_new {
-            return Ok(Loaded::Outdated);
-        }
-        let path = self.folder().join(name);
-        let text = folder::read(&path).map_err(|cause| self.unreadable(&path, cause))?;
-        let Some(text) = text else { return Ok(Loaded::Missing) };
-        if !is_new && self.is_stale(&path, &text) {
-            return Ok(Loaded::Outdated);
-        }
-        let response = read(&text).map_err(|cause| {
-            let message = format!("the recording {} cannot be used: {cause}", path.display());
-            Error::new(ErrorKind::Configuration, message)
-        })?;
-        self.state.lock().used.insert(name.to_owned());
-        Ok(Loaded::Response(response))
-    }
-
     /// Lets a call pass that is neither replayed nor recorded.
     ///
     /// # Errors
@@ -367,49 +304,6 @@ impl Replay {
     ) -> Tape {
         Tape::new(self.slot(request, secrets), head, self.timing)
     }
-
-    /// The name of the file for a request, which was made `made` times so far.
-    fn name(&self, label: &Label, identity: &Identity, made: u32) -> String {
-        label.name(identity, if self.sequence { made } else { 1 })
-    }
-
-    /// Whether a recording is to be made again because of its age.
-    fn is_stale(&self, path: &Path, text: &str) -> bool {
-        let Some(Mode::RefreshOlderThan(most)) = self.mode else { return false };
-        let stated = stored::recorded(text);
-        let stated = stated.and_then(|day| rfc3339::parse(&format!("{day}T00:00:00Z")));
-        let changed = || path.metadata().and_then(|data| data.modified()).ok();
-        let made = stated.or_else(changed);
-        made.is_none_or(|made| age(made) > most)
-    }
-
-    fn missing(&self, name: &str) -> Error {
-        let path = self.folder().join(name);
-        let message = format!(
-            "there is no recording of this request ({}), and only recordings are used here; to \
-             record it, run once with {MODE}=record and a key, and check in the file",
-            path.display()
-        );
-        Error::new(ErrorKind::NotRecorded, message)
-    }
-
-    fn unreadable(&self, path: &Path, cause: io::Error) -> Error {
-        let message = format!("the recordings cannot be read: {}", path.display());
-        Error::new(ErrorKind::Configuration, message).with_source(cause)
-    }
-}
-
-/// What a file is good for.
-enum Loaded {
-    Response(Response),
-    /// There is none.
-    Missing,
-    /// It is to be recorded again.
-    Outdated,
-}
-
-fn age(made: SystemTime) -> Duration {
-    SystemTime::now().duration_since(made).unwrap_or_default()
 }
 
 impl From<&Replay> for Replay {

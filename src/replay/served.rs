@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::Replay;
 use super::key::{Identity, Request};
+use super::lookup::Loaded;
 use super::stored::{self, Response};
-use super::{Loaded, Replay};
 use crate::error::Error;
 use crate::key::Secrets;
 

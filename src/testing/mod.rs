@@ -67,12 +67,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::{Environment, ready_replay};
-use crate::error::{Error, ErrorKind};
 use crate::provider::{EmbeddingFormat, Format, Profile, Provider};
-use crate::replay::Replay;
 use server::{Mode, Server};
-use upstream::Upstream;
 
 pub use batches::BatchScript;
 pub use embeddings::embedding;
@@ -83,7 +79,8 @@ pub use request::Request;
 ///
 /// It chooses a reply in this order: the first matching rule ([`on`](Loopback::on),
 /// [`respond`](Loopback::respond)), the next scripted reply ([`reply`](Loopback::reply)), the
-/// [`default_reply`](Loopback::default_reply). Requests that a provider would refuse get its error
+/// [`default_reply`](Loopback::default_reply). [`recordings`](Loopback::recordings) take the place of
+/// the last two. Requests that a provider would refuse get its error
 /// and use up no scripted reply: requests without the [required key](Loopback::require_key) (rules
 /// do not apply to them either), to an unknown path, or without a JSON object. A wrong base URL
 /// therefore shows as a 404. The server knows the paths of OpenAI, of Anthropic, and of the
@@ -255,66 +252,6 @@ impl Loopback {
     /// How many scripted replies are left.
     pub fn unused_replies(&self) -> usize {
         self.server.script.unused()
-    }
-
-    /// Answers from a folder of recordings, in the place of the script. Rules still come first. The
-    /// [guide](crate::guide::replay) shows how. Default: none.
-    ///
-    /// A request is answered by the recording with the same method, path, query, `anthropic-beta`
-    /// and body, by the [rules](Replay::rewrite) of `replay`. The provider, the scheme, the host and
-    /// the port may differ. A stream is sent in its recorded pieces, an error with its status and
-    /// headers. Any other request gets a 404 in its provider's format that names the missing file.
-    ///
-    /// The mode is decided as for a client. With [`forward_to`](Self::forward_to), the modes that
-    /// record send a request on if it has no recording, and record the answer.
-    /// [`Replay::unused`] and [`Replay::check`] tell what was not asked for.
-    ///
-    /// ```no_run
-    /// use tollgate::Replay;
-    /// use tollgate::testing::Loopback;
-    ///
-    /// let server = Loopback::start()?;
-    /// let replay = Replay::dir("llm");
-    /// server.recordings(&replay)?;
-    /// // … run the program with OPENAI_BASE_URL set to this address …
-    /// println!("{}", server.base_url("openai"));
-    /// replay.check()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`Configuration`](crate::ErrorKind::Configuration) if the folder, a rule or `TOLLGATE_REPLAY`
-    /// cannot be used.
-    pub fn recordings(&self, replay: impl Into<Replay>) -> Result<(), Error> {
-        let ready = ready_replay(Some(replay.into()), &Environment::of_process());
-        let replay =
-            ready.map_err(|problems| Error::new(ErrorKind::Configuration, problems.join("; ")))?;
-        self.server.recordings.write().replay = replay;
-        Ok(())
-    }
-
-    /// Sends requests on to a provider, with the program's own key, and passes the answers back as
-    /// they arrive. With [`recordings`](Self::recordings), only a request without a recording is
-    /// sent, and its answer is recorded. Default: no request is sent on.
-    ///
-    /// `base_url` is the provider's own, such as `https://api.openai.com/v1`. A program that uses
-    /// this server's [`base_url`](Self::base_url) for the provider reaches the same endpoints. All
-    /// headers are sent on, except for those of the connection itself. Keys are never recorded.
-    /// Requests that are signed for one host, as AWS's keys sign them, cannot be sent on.
-    ///
-    /// # Errors
-    ///
-    /// [`Configuration`](crate::ErrorKind::Configuration) if the provider is unknown or `base_url`
-    /// cannot be used.
-    pub fn forward_to(
-        &self,
-        provider: impl Into<Provider>,
-        base_url: impl AsRef<str>,
-    ) -> Result<(), Error> {
-        let upstream = Arc::new(Upstream::new(provider.into(), base_url.as_ref())?);
-        self.server.recordings.write().upstream = Some(upstream);
-        Ok(())
     }
 
     /// Sets how the batches go that are created from now on. Default:

@@ -1,4 +1,4 @@
-//! Answers from recordings, and what becomes of a request that has none.
+//! Answers from recordings, and sends on what has none.
 //!
 //! A request is matched by its method, path, query, betas and body, with the rules of its
 //! [`Replay`]. The provider, the scheme, the host and the port may differ from the recorded ones.
@@ -6,18 +6,82 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Loopback;
 use super::paths::Format;
 use super::render;
 use super::reply::Reply;
 use super::request::Request;
 use super::upstream::{Forwarded, Upstream};
-use crate::config::query_secrets;
+use crate::config::{Environment, query_secrets, ready_replay};
+use crate::error::{Error, ErrorKind};
 use crate::key::Secrets;
 use crate::provider::{Profile, Provider};
 use crate::replay::{self, Replay, Served, without_boundary};
 use crate::transport::Method;
 use crate::url::Url;
 use crate::wire::anthropic::BETAS;
+
+impl Loopback {
+    /// Answers from a folder of recordings, in the place of the script. Rules still come first. The
+    /// [guide](crate::guide::replay) shows how. Default: none.
+    ///
+    /// A request is answered by the recording with the same method, path, query, `anthropic-beta`
+    /// and body, by the [rules](Replay::rewrite) of `replay`. The provider, the scheme, the host and
+    /// the port may differ. A stream is sent in its recorded pieces, an error with its status and
+    /// headers. Any other request gets a 404 in its provider's format that names the missing file.
+    ///
+    /// The mode is decided as for a client. With [`forward_to`](Self::forward_to), the modes that
+    /// record send a request on if it has no recording, and record the answer.
+    /// [`Replay::unused`] and [`Replay::check`] tell what was not asked for.
+    ///
+    /// ```no_run
+    /// use tollgate::Replay;
+    /// use tollgate::testing::Loopback;
+    ///
+    /// let server = Loopback::start()?;
+    /// let replay = Replay::dir("llm");
+    /// server.recordings(&replay)?;
+    /// // … run the program with OPENAI_BASE_URL set to this address …
+    /// println!("{}", server.base_url("openai"));
+    /// replay.check()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](crate::ErrorKind::Configuration) if the folder, a rule or `TOLLGATE_REPLAY`
+    /// cannot be used.
+    pub fn recordings(&self, replay: impl Into<Replay>) -> Result<(), Error> {
+        let ready = ready_replay(Some(replay.into()), &Environment::of_process());
+        let replay =
+            ready.map_err(|problems| Error::new(ErrorKind::Configuration, problems.join("; ")))?;
+        self.server.recordings.write().replay = replay;
+        Ok(())
+    }
+
+    /// Sends requests on to a provider, with the program's own key, and passes the answers back as
+    /// they arrive. With [`recordings`](Self::recordings), only a request without a recording is
+    /// sent, and its answer is recorded. Default: no request is sent on.
+    ///
+    /// `base_url` is the provider's own, such as `https://api.openai.com/v1`. A program that uses
+    /// this server's [`base_url`](Self::base_url) for the provider reaches the same endpoints. All
+    /// headers are sent on, except for those of the connection itself. Keys are never recorded.
+    /// Requests that are signed for one host, as AWS's keys sign them, cannot be sent on.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](crate::ErrorKind::Configuration) if the provider is unknown or `base_url`
+    /// cannot be used.
+    pub fn forward_to(
+        &self,
+        provider: impl Into<Provider>,
+        base_url: impl AsRef<str>,
+    ) -> Result<(), Error> {
+        let upstream = Arc::new(Upstream::new(provider.into(), base_url.as_ref())?);
+        self.server.recordings.write().upstream = Some(upstream);
+        Ok(())
+    }
+}
 
 /// What a server answers from, besides its rules and its script.
 #[derive(Debug, Clone, Default)]
