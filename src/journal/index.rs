@@ -1,29 +1,32 @@
 //! The ids of a run, and where the journal has their lines.
 
-use std::collections::{HashMap, hash_map};
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
+use super::numbers::{Added, Numbers};
+use super::table::{IdHash, Table};
 use crate::fingerprint::Fingerprint;
 
 /// The ids that a run has met, and the lines of its journal.
 ///
-/// It keeps 16 bytes for each id, which is at most 39 bytes with the tables' spare room. An id is a
-/// 64-bit hash with random keys: among a million ids, two have the same hash in one of 37 million
-/// runs. The second is then refused as a duplicate. A line also keeps 22 bits of its request's
-/// fingerprint, so such an id is not taken for one that the journal has.
+/// Ids that are numbers and follow each other take no memory. For any other id that the run has met,
+/// it keeps a hash of 128 bits with random keys: 16 bytes, at most 23 with the table's spare room. For
+/// an id with a line, it keeps 24 bytes, at most 35.
 #[derive(Debug)]
 pub(crate) struct Index {
-    hasher: RandomState,
-    /// Many tables, because a table that grows exists twice for a moment.
-    shards: Vec<HashMap<u64, Entry, BuildHasherDefault<Hashed>>>,
+    keys: [RandomState; 2],
+    /// The ids with a line.
+    lines: Table<Entry>,
+    /// Ids without a line that the run has met, if they are numbers.
+    numbers: Numbers,
+    /// All others without a line that the run has met.
+    others: Table<()>,
+    /// Whether `others` has numbers, because `numbers` had no room.
+    spilled: bool,
 }
 
-/// How many tables there are.
-const SHARDS: usize = 64;
-
-/// What is known of an id, in one word: whether this run has met it, whether its line is a failure,
-/// 22 bits of its request's fingerprint, and the line's place in the journal (0 if there is none).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is known of an id with a line, in one word: whether this run has met it, whether its line is
+/// a failure, 22 bits of its request's fingerprint, and the line's place in the journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Entry(u64);
 
 const MET: u64 = 1 << 63;
@@ -58,14 +61,17 @@ pub(crate) struct Known {
 
 impl Index {
     pub(crate) fn new() -> Self {
-        let shards = (0..SHARDS).map(|_| HashMap::default()).collect();
-        Self { hasher: RandomState::new(), shards }
+        Self {
+            keys: [RandomState::new(), RandomState::new()],
+            lines: Table::new(),
+            numbers: Numbers::default(),
+            others: Table::new(),
+            spilled: false,
+        }
     }
 
-    /// What is known of an id.
-    fn entry(&mut self, id: &str) -> hash_map::Entry<'_, u64, Entry> {
-        let hash = self.hasher.hash_one(id);
-        self.shards[shard(hash)].entry(hash)
+    fn hash(&self, id: &str) -> IdHash {
+        IdHash::of(self.keys.each_ref().map(|key| key.hash_one(id)))
     }
 
     /// Notes a line of the journal. A later line of the same id replaces it, unless it has the
@@ -73,46 +79,68 @@ impl Index {
     pub(super) fn note(&mut self, id: &str, request: Fingerprint, failed: bool, offset: u64) {
         let failure = if failed { FAILED } else { 0 };
         let entry = Entry(failure | check(request) | (offset & OFFSET));
-        self.entry(id)
-            .and_modify(|known| {
-                if known.0 & FAILED != 0 {
-                    *known = entry;
-                }
-            })
-            .or_insert(entry);
+        let hash = self.hash(id);
+        match self.lines.get_mut(hash) {
+            Some(known) if known.0 & FAILED != 0 => *known = entry,
+            Some(_) => {}
+            None => self.lines.add(hash, entry),
+        }
     }
 
     /// Whether the journal has an answer for this id and request, or a failure at this place or
     /// later.
     pub(crate) fn is_done(&self, id: &str, request: Fingerprint, since: u64) -> bool {
-        let hash = self.hasher.hash_one(id);
-        let known = self.shards[shard(hash)].get(&hash);
-        known.is_some_and(|Entry(known)| {
+        self.lines.get(self.hash(id)).is_some_and(|Entry(known)| {
             let is_new = known & FAILED == 0 || known & OFFSET >= since;
-            known & OFFSET != 0 && is_new && known & check_mask() == check(request)
+            is_new && known & check_mask() == check(request)
         })
     }
 
     /// Notes that the run has come to this id.
     pub(crate) fn enter(&mut self, id: &str, request: Option<Fingerprint>) -> Entered {
-        let entry = self.entry(id).or_insert(Entry(0));
+        let line = match self.lines.is_empty() {
+            true => None,
+            false => self.lines.get_mut(self.hash(id)),
+        };
+        let Some(entry) = line else {
+            return if self.meet(id) { Entered::New } else { Entered::Duplicate };
+        };
         let known = entry.0;
         entry.0 |= MET;
-        match known & OFFSET {
-            _ if known & MET != 0 => Entered::Duplicate,
-            0 => Entered::New,
-            offset => Entered::Known(Known {
-                failed: known & FAILED != 0,
-                same_request: request.is_some_and(|request| check(request) == known & check_mask()),
-                offset,
-            }),
+        if known & MET != 0 {
+            return Entered::Duplicate;
         }
+        Entered::Known(Known {
+            failed: known & FAILED != 0,
+            same_request: request.is_some_and(|request| check(request) == known & check_mask()),
+            offset: known & OFFSET,
+        })
+    }
+
+    /// Notes an id without a line. Returns whether it is new.
+    fn meet(&mut self, id: &str) -> bool {
+        let number = whole_number(id);
+        if let Some(number) = number.filter(|_| !self.spilled) {
+            match self.numbers.add(number) {
+                Added::New => return true,
+                Added::Known => return false,
+                Added::NoRoom => self.spilled = true,
+            }
+        }
+        let hash = self.hash(id);
+        let is_new = self.others.get(hash).is_none()
+            && number.is_none_or(|number| !self.numbers.contains(number));
+        if is_new {
+            self.others.add(hash, ());
+        }
+        is_new
     }
 }
 
-/// The table of a hash. The tables themselves use its lowest and highest bits.
-fn shard(hash: u64) -> usize {
-    usize::try_from(hash >> 40 & 0xff).unwrap_or_default() % SHARDS
+/// The number that an id is, if it is written as one, without signs or leading zeros.
+fn whole_number(id: &str) -> Option<u64> {
+    let is_number = id == "0" || !id.starts_with(['0', '+']);
+    is_number.then(|| id.parse().ok()).flatten()
 }
 
 const fn check_mask() -> u64 {
@@ -127,26 +155,6 @@ fn check(request: Fingerprint) -> u64 {
     (low << OFFSET_BITS) & check_mask()
 }
 
-/// Passes hashes through unchanged.
-#[derive(Debug, Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +165,26 @@ mod tests {
         assert_eq!(index.enter("a", None), Entered::New);
         assert_eq!(index.enter("a", None), Entered::Duplicate);
         assert_eq!(index.enter("b", None), Entered::New);
-        assert_eq!(std::mem::size_of::<(u64, Entry)>(), 16);
+        assert_eq!(size_of::<(IdHash, ())>(), 16);
+        assert_eq!(size_of::<(IdHash, Entry)>(), 24);
+    }
+
+    #[test]
+    fn numbers_are_ids_like_any_other() {
+        let mut index = Index::new();
+        // More gaps than ranges are kept, then the numbers between them, and everything again.
+        let sparse = || (0..5_000).map(|number| number * 2);
+        let all = || sparse().chain(sparse().map(|number| number + 1));
+        for number in all() {
+            assert_eq!(index.enter(&number.to_string(), None), Entered::New, "{number}");
+        }
+        for number in all() {
+            assert_eq!(index.enter(&number.to_string(), None), Entered::Duplicate, "{number}");
+        }
+        for other in ["007", "+7", "00", "7.0", "-7", " 7", "", "18446744073709551616"] {
+            assert_eq!(index.enter(other, None), Entered::New, "{other:?}");
+            assert_eq!(index.enter(other, None), Entered::Duplicate, "{other:?}");
+        }
     }
 
     #[test]

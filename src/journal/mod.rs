@@ -4,6 +4,8 @@
 //! settings  where the journal is, and when it is flushed
 //! line      what a line says: the header, an answer, a failure, a step of a batch
 //! index     the ids of a run, and where the journal has their lines
+//!   numbers ids that are numbers, as ranges
+//!   table   a compact table by hashes of ids
 //! scan      reads a journal into an index, and finds a torn last line
 //! lock      keeps a second process out
 //! file      opens a journal: all of the above, in this order
@@ -14,8 +16,10 @@ mod file;
 mod index;
 mod line;
 mod lock;
+mod numbers;
 mod scan;
 mod settings;
+mod table;
 mod writer;
 
 pub(crate) use file::{Job, Opened, Reader, for_the_user_alone, open};
