@@ -13,6 +13,7 @@
 //! | 1 | [`Cleaner`](Lock::Cleaner) | the pool's bookkeeping |
 //! | 1 | [`CancelListener`](Lock::CancelListener) | the pool's bookkeeping, the limits' lines, or a socket's handle |
 //! | 1 | [`MetricsStore`](Lock::MetricsStore) | the metrics' shards, then their targets |
+//! | 1 | [`Journal`](Lock::Journal) | the journal's buffer |
 //! | 2 | [`MetricsShard`](Lock::MetricsShard) | further shards by rising index, then the targets |
 //! | 3 | all others | nothing |
 //!
@@ -111,9 +112,10 @@ pub(crate) enum Lock {
     /// across I/O: the threads of a process queue for the file here.
     #[cfg(feature = "sqlite")]
     SqliteLedger,
-    /// The lines of a bulk run's journal (`journal/writer.rs`). It is held across the write to the
-    /// file, so that lines never mix.
+    /// The file of a bulk run's journal (`journal/writer.rs`). It is held across the write.
     Journal,
+    /// The lines that wait to be written to a journal (`journal/writer.rs`).
+    JournalBuffer,
     /// The answers that the cache keeps in memory (`cache/memory.rs`).
     CacheMemory,
     /// The calls that wait for equal ones (`cache/flight.rs`).
@@ -154,7 +156,7 @@ impl Lock {
         match self {
             #[cfg(feature = "testing")]
             Self::LoopbackControl => 1,
-            Self::Cleaner | Self::CancelListener | Self::MetricsStore => 1,
+            Self::Cleaner | Self::CancelListener | Self::MetricsStore | Self::Journal => 1,
             Self::MetricsShard => 2,
             _ => 3,
         }

@@ -22,25 +22,45 @@ pub(crate) trait Sink: Send + fmt::Debug {
 }
 
 /// Appends lines from any thread.
+///
+/// While one thread writes to the file, others add their lines to the buffer, and the next of them
+/// writes them all: many workers share one write, and one wait for the disk.
 #[derive(Debug)]
 pub(crate) struct Writer {
     path: PathBuf,
     flush: Flush,
-    /// Guards the file and the lines that are not in it yet ([`Lock::Journal`]): lines never mix.
-    /// It is held across the write to the file.
-    lines: Mutex<Lines>,
+    /// Guards the lines that wait to be written ([`Lock::JournalBuffer`]): lines never mix, and each
+    /// is counted once.
+    buffer: Mutex<Buffer>,
+    /// Guards the file ([`Lock::Journal`]): the lines of a buffer are written as a whole, in the
+    /// order of the buffers. It is held across the write, and while the buffer is emptied.
+    file: Mutex<Journaled>,
 }
 
+/// Lines that no thread writes yet.
 #[derive(Debug)]
-struct Lines {
+struct Buffer {
+    lines: Vec<u8>,
+    /// How many lines it has.
+    count: u32,
+    /// How many lines were ever appended.
+    appended: u64,
+    flushed: Instant,
+    /// Whether the last write has failed.
+    failed: bool,
+}
+
+/// The file, and the lines that are being written to it.
+#[derive(Debug)]
+struct Journaled {
     sink: Box<dyn Sink>,
     /// How long the file is, if nobody else writes it.
     length: u64,
     sync: bool,
-    /// Lines that are not in the file yet.
-    buffer: Vec<u8>,
-    buffered: u32,
-    flushed: Instant,
+    /// Lines taken from the buffer that are not in the file yet.
+    lines: Vec<u8>,
+    /// How many of the appended lines are in the file.
+    written: u64,
     /// Whether the file may end with part of a line.
     torn: bool,
     failed: Option<Error>,
@@ -54,17 +74,12 @@ impl Writer {
         flush: Flush,
         sync: bool,
     ) -> Self {
-        let lines = Lines {
-            sink,
-            length,
-            sync,
-            buffer: Vec::new(),
-            buffered: 0,
-            flushed: Instant::now(),
-            torn: false,
-            failed: None,
-        };
-        Self { path, flush, lines: Mutex::new(Lock::Journal, lines) }
+        let flushed = Instant::now();
+        let buffer = Buffer { lines: Vec::new(), count: 0, appended: 0, flushed, failed: false };
+        let (lines, written) = (Vec::new(), 0);
+        let file = Journaled { sink, length, sync, lines, written, torn: false, failed: None };
+        let buffer = Mutex::new(Lock::JournalBuffer, buffer);
+        Self { path, flush, buffer, file: Mutex::new(Lock::Journal, file) }
     }
 
     /// Appends a line, which ends with a line break, and flushes as set.
@@ -74,18 +89,26 @@ impl Writer {
     /// [`Configuration`](ErrorKind::Configuration) if the file cannot be written, or another
     /// process has written it. The lines that are not in the file are kept for [`flush`](Self::flush).
     pub(crate) fn append(&self, line: &[u8], now: Instant) -> Result<(), Error> {
-        let lines = &mut *self.lines.lock();
-        lines.buffer.extend_from_slice(line);
-        lines.buffered = lines.buffered.saturating_add(1);
-        if let Some(error) = &lines.failed {
-            return Err(error.clone());
-        }
-        let is_due = match self.flush {
-            Flush::EachItem => true,
-            Flush::EveryItems(items) => lines.buffered >= items,
-            Flush::Every(time) => now.saturating_duration_since(lines.flushed) >= time,
+        let number = {
+            let buffer = &mut *self.buffer.lock();
+            buffer.add(line);
+            let is_due = match self.flush {
+                Flush::EachItem => true,
+                Flush::EveryItems(items) => buffer.count >= items,
+                Flush::Every(time) => now.saturating_duration_since(buffer.flushed) >= time,
+            };
+            if !is_due && !buffer.failed {
+                return Ok(());
+            }
+            buffer.appended
         };
-        if is_due { lines.write(&self.path, now) } else { Ok(()) }
+        let file = &mut *self.file.lock();
+        match &file.failed {
+            Some(error) => Err(error.clone()),
+            // Another thread has written it meanwhile.
+            None if file.written >= number => Ok(()),
+            None => self.write(file, now),
+        }
     }
 
     /// Appends a line and waits until it is on the disk, whatever is set. The lines of a batch need
@@ -95,25 +118,25 @@ impl Writer {
     ///
     /// As for [`append`](Self::append).
     pub(crate) fn append_and_sync(&self, line: &[u8], now: Instant) -> Result<(), Error> {
-        let lines = &mut *self.lines.lock();
-        lines.buffer.extend_from_slice(line);
-        lines.buffered = lines.buffered.saturating_add(1);
-        if let Some(error) = &lines.failed {
+        self.buffer.lock().add(line);
+        let file = &mut *self.file.lock();
+        if let Some(error) = &file.failed {
             return Err(error.clone());
         }
-        let sync = std::mem::replace(&mut lines.sync, true);
-        let written = lines.write(&self.path, now);
-        lines.sync = sync;
+        // Another thread may have written the line, but not waited for the disk.
+        let sync = std::mem::replace(&mut file.sync, true);
+        let written = self.write(file, now);
+        file.sync = sync;
         written
     }
 
     /// When the lines that are not in the file are due; `None` if there are none, or not by time.
     pub(crate) fn flush_due(&self) -> Option<Instant> {
-        // The usual settings need no time. The run must not wait here for a worker's write.
+        // The usual settings need no time.
         let Flush::Every(time) = self.flush else { return None };
-        let lines = self.lines.lock();
-        let waits = lines.buffered > 0 && lines.failed.is_none();
-        if waits { lines.flushed.checked_add(time) } else { None }
+        let buffer = self.buffer.lock();
+        let waits = buffer.count > 0 && !buffer.failed;
+        if waits { buffer.flushed.checked_add(time) } else { None }
     }
 
     /// Writes all lines to the file. Tries it again if that has failed before.
@@ -122,36 +145,48 @@ impl Writer {
     ///
     /// As for [`append`](Self::append).
     pub(crate) fn flush(&self, now: Instant) -> Result<(), Error> {
-        let lines = &mut *self.lines.lock();
-        if lines.buffer.is_empty() { Ok(()) } else { lines.write(&self.path, now) }
+        let file = &mut *self.file.lock();
+        let is_empty = file.lines.is_empty() && self.buffer.lock().lines.is_empty();
+        if is_empty { Ok(()) } else { self.write(file, now) }
+    }
+
+    /// Writes the buffer to the file.
+    fn write(&self, file: &mut Journaled, now: Instant) -> Result<(), Error> {
+        let appended = {
+            let buffer = &mut *self.buffer.lock();
+            if file.lines.is_empty() {
+                std::mem::swap(&mut file.lines, &mut buffer.lines);
+            } else {
+                file.lines.append(&mut buffer.lines);
+            }
+            (buffer.count, buffer.flushed) = (0, now);
+            buffer.appended
+        };
+        let had_failed = file.failed.is_some();
+        file.failed = file.try_write().err().map(|problem| problem.into_error(&self.path));
+        if file.failed.is_some() != had_failed {
+            self.buffer.lock().failed = !had_failed;
+        }
+        match &file.failed {
+            Some(error) => Err(error.clone()),
+            None => {
+                file.written = appended;
+                Ok(())
+            }
+        }
     }
 }
 
-impl Lines {
-    fn write(&mut self, path: &Path, now: Instant) -> Result<(), Error> {
-        let written = self.try_write(now);
-        self.failed = written.err().map(|problem| {
-            let path = path.display();
-            let message = match &problem {
-                Problem::Longer => format!(
-                    "another process has written the journal {path}, so this run has stopped; let \
-                     only one run use a journal at a time"
-                ),
-                Problem::Io(cause) => format!(
-                    "the journal {path} cannot be written: {cause}; the run has stopped, and calls \
-                     whose lines are missing will be made again; when there is room, run it again"
-                ),
-            };
-            let error = Error::new(ErrorKind::Configuration, message);
-            match problem {
-                Problem::Io(cause) => error.with_source(cause),
-                Problem::Longer => error,
-            }
-        });
-        self.failed.clone().map_or(Ok(()), Err)
+impl Buffer {
+    fn add(&mut self, line: &[u8]) {
+        self.lines.extend_from_slice(line);
+        self.count = self.count.saturating_add(1);
+        self.appended += 1;
     }
+}
 
-    fn try_write(&mut self, now: Instant) -> Result<(), Problem> {
+impl Journaled {
+    fn try_write(&mut self) -> Result<(), Problem> {
         if self.torn {
             self.sink.truncate(self.length)?;
             self.torn = false;
@@ -159,13 +194,12 @@ impl Lines {
         if self.sink.length()? != self.length {
             return Err(Problem::Longer);
         }
-        if let Err(cause) = self.sink.append(&self.buffer) {
+        if let Err(cause) = self.sink.append(&self.lines) {
             self.torn = self.sink.truncate(self.length).is_err();
             return Err(cause.into());
         }
-        self.length += self.buffer.len() as u64;
-        self.buffer.clear();
-        (self.buffered, self.flushed) = (0, now);
+        self.length += self.lines.len() as u64;
+        self.lines.clear();
         if self.sync {
             self.sink.sync()?;
         }
@@ -179,6 +213,27 @@ enum Problem {
     Io(io::Error),
 }
 
+impl Problem {
+    fn into_error(self, path: &Path) -> Error {
+        let path = path.display();
+        let message = match &self {
+            Self::Longer => format!(
+                "another process has written the journal {path}, so this run has stopped; let only \
+                 one run use a journal at a time"
+            ),
+            Self::Io(cause) => format!(
+                "the journal {path} cannot be written: {cause}; the run has stopped, and calls \
+                 whose lines are missing will be made again; when there is room, run it again"
+            ),
+        };
+        let error = Error::new(ErrorKind::Configuration, message);
+        match self {
+            Self::Io(cause) => error.with_source(cause),
+            Self::Longer => error,
+        }
+    }
+}
+
 impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
@@ -188,7 +243,10 @@ impl From<io::Error> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crossbeam_channel::Receiver;
+    use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{Arc, Mutex as StdMutex};
+    use std::thread;
     use std::time::Duration;
 
     /// A disk with room for some bytes.
@@ -268,6 +326,70 @@ mod tests {
             assert_eq!(disk.text(), "1234");
             assert!(disk.0.lock().unwrap().syncs > 0);
             assert_eq!(writer.flush_due(), None);
+        }
+    }
+
+    /// A disk whose first write waits for a word.
+    #[derive(Debug)]
+    struct Slow {
+        disk: Disk,
+        go: Option<Receiver<()>>,
+        writes: Arc<AtomicU32>,
+    }
+
+    impl Sink for Slow {
+        fn length(&self) -> io::Result<u64> {
+            self.disk.length()
+        }
+
+        fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+            if let Some(go) = self.go.take() {
+                go.recv().map_err(io::Error::other)?;
+            }
+            self.writes.fetch_add(1, Ordering::SeqCst);
+            self.disk.append(bytes)
+        }
+
+        fn truncate(&mut self, length: u64) -> io::Result<()> {
+            self.disk.truncate(length)
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            self.disk.sync()
+        }
+    }
+
+    #[test]
+    fn lines_that_come_during_a_write_share_the_next_one() {
+        for (room, succeeds) in [(100, true), (7, false)] {
+            let (disk, now) = (Disk::of(room), Instant::now());
+            let (go, waits) = crossbeam_channel::bounded(1);
+            let writes = Arc::new(AtomicU32::new(0));
+            let sink = Slow { disk: disk.clone(), go: Some(waits), writes: Arc::clone(&writes) };
+            let path = PathBuf::from("run.journal");
+            let writer = Writer::new(path, Box::new(sink), 0, Flush::EachItem, true);
+            let wait_until = |holds: fn(&Buffer) -> bool| {
+                while !holds(&writer.buffer.lock()) {
+                    thread::yield_now();
+                }
+            };
+            thread::scope(|scope| {
+                let first = scope.spawn(|| writer.append(b"first\n", now));
+                wait_until(|buffer| buffer.appended == 1 && buffer.count == 0);
+                let others: Vec<_> = (0..3)
+                    .map(|_| scope.spawn(|| writer.append(b"other\n", now).is_ok()))
+                    .collect();
+                wait_until(|buffer| buffer.count == 3);
+                go.send(()).unwrap();
+                first.join().unwrap().unwrap();
+                let results: Vec<bool> = others.into_iter().map(|t| t.join().unwrap()).collect();
+                assert_eq!(results, [succeeds; 3]);
+            });
+            assert_eq!(writes.load(Ordering::SeqCst), 2);
+            let syncs = disk.0.lock().unwrap().syncs;
+            assert_eq!(syncs, if succeeds { 2 } else { 1 });
+            let text = if succeeds { "first\nother\nother\nother\n" } else { "first\n" };
+            assert_eq!(disk.text(), text);
         }
     }
 
