@@ -18,7 +18,7 @@ use serde::Deserialize;
 use support::{KEY, loopback};
 use tollgate::bulk::{Journal, OnBudget};
 use tollgate::testing::{Loopback, Reply};
-use tollgate::{ChatRequest, Client, PoolConfig, RetryConfig, Usage};
+use tollgate::{ChatRequest, Client, ClientBuilder, PoolConfig, RetryConfig, Usage};
 
 const TOKENS: u64 = 25;
 
@@ -46,7 +46,7 @@ fn what_a_killed_process_does() {
     let size = Size::wanted();
     let journal = PathBuf::from(std::env::var_os("TOLLGATE_BULK_JOURNAL").unwrap());
     let connections = usize::try_from(size.workers).unwrap();
-    let client = Client::builder()
+    let builder = Client::builder()
         .model("openai/gpt-4o-mini")
         .api_key(KEY)
         .base_url(url)
@@ -56,9 +56,8 @@ fn what_a_killed_process_does() {
             max_per_origin: connections,
             ..Default::default()
         })
-        .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
-        .build()
-        .unwrap();
+        .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() });
+    let client = with_ledger(builder).build().unwrap();
     let requests = (0..size.items).map(|id| (id, ChatRequest::from(format!("item {id}"))));
     let journal = Journal::new(journal).repeat_failures(true);
     let bulk = client.bulk().workers(connections).journal(journal).on_budget(OnBudget::Stop);
@@ -67,11 +66,37 @@ fn what_a_killed_process_does() {
     println!("{}", run.finish().unwrap());
 }
 
-fn start(server: &Loopback, journal: &Path) -> Child {
+/// A budget that allows everything, kept in a file.
+#[cfg(feature = "sqlite")]
+fn with_ledger(builder: ClientBuilder) -> ClientBuilder {
+    use tollgate::cost::ledger::SqliteLedger;
+    use tollgate::{Budget, CostConfig, Money, Price, Prices, UnreportedUsage};
+
+    let Some(file) = std::env::var_os("TOLLGATE_BULK_LEDGER") else { return builder };
+    let day = Duration::from_secs(24 * 60 * 60);
+    let ledger = SqliteLedger::open(file).unwrap().survive_power_loss(false);
+    let ledger = ledger.abandon_after(day).busy_timeout(Duration::from_secs(60));
+    let price = Price::per_million(Money::dollars(1), Money::dollars(2)).max_output(10);
+    let costs = CostConfig::default()
+        .budget(Budget::total(Money::dollars(1_000_000)))
+        .prices(Prices::empty().set("openai", "gpt-4o-mini", price))
+        // So that only whole answers are in the books.
+        .unreported_usage(UnreportedUsage::Nothing)
+        .ledger(ledger);
+    builder.costs(costs)
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn with_ledger(builder: ClientBuilder) -> ClientBuilder {
+    builder
+}
+
+fn start(server: &Loopback, files: &Files) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "what_a_killed_process_does"])
         .env("TOLLGATE_BULK_URL", server.base_url("openai"))
-        .env("TOLLGATE_BULK_JOURNAL", journal)
+        .env("TOLLGATE_BULK_JOURNAL", &files.journal)
+        .envs(files.ledger.as_ref().map(|ledger| ("TOLLGATE_BULK_LEDGER", ledger)))
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
@@ -103,17 +128,36 @@ fn unreliable(server: &Loopback, answered: &Arc<AtomicU64>) {
     });
 }
 
-#[test]
-fn killed_runs_finish_every_item_once() {
-    let size = Size::wanted();
-    let folder = std::env::temp_dir().join(format!("tollgate-kills-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let journal = folder.join("run.journal");
+/// The files of a run, in a folder that is removed at the end.
+struct Files {
+    folder: PathBuf,
+    journal: PathBuf,
+    ledger: Option<PathBuf>,
+}
+
+impl Files {
+    fn new(name: &str, has_ledger: bool) -> Self {
+        let folder = std::env::temp_dir().join(format!("tollgate-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (journal, ledger) = (folder.join("run.journal"), folder.join("costs.db"));
+        Self { folder, journal, ledger: has_ledger.then_some(ledger) }
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Kills runs, lets the last ones finish, and checks the journal. Returns how many answers the server
+/// has given.
+fn kill_and_finish(size: Size, files: &Files) -> u64 {
     let (server, answered) = (loopback(), Arc::new(AtomicU64::new(0)));
     unreliable(&server, &answered);
 
     for kill in 1..=size.kills {
-        let mut child = start(&server, &journal);
+        let mut child = start(&server, files);
         // Each dies after a random part of what is left.
         let left = (size.items * 9 / 10).saturating_sub(answered.load(Ordering::SeqCst));
         let part = left / (size.kills - kill + 1);
@@ -125,9 +169,9 @@ fn killed_runs_finish_every_item_once() {
     // Failures are repeated until none is left.
     let mut runs = 0;
     let books = loop {
-        assert!(start(&server, &journal).wait().unwrap().success());
+        assert!(start(&server, files).wait().unwrap().success());
         runs += 1;
-        let books = read(&journal);
+        let books = read(&files.journal);
         if books.answers.len() as u64 == size.items {
             break books;
         }
@@ -155,7 +199,39 @@ fn killed_runs_finish_every_item_once() {
         server.request_count(),
         books.lines
     );
-    let _ = fs::remove_dir_all(&folder);
+    served
+}
+
+#[test]
+fn killed_runs_finish_every_item_once() {
+    kill_and_finish(Size::wanted(), &Files::new("kills", false));
+}
+
+#[test]
+#[cfg(feature = "sqlite")]
+fn a_ledger_in_a_file_agrees_with_the_server_after_kills() {
+    /// What an answer costs, in pico-dollars: 20 tokens in and 5 out.
+    const COST: u64 = 20 * 1_000_000 + 5 * 2_000_000;
+
+    let (size, files) = (Size::wanted(), Files::new("kills-ledger", true));
+    let served = kill_and_finish(size, &files);
+    let database = rusqlite::Connection::open(files.ledger.as_ref().unwrap()).unwrap();
+    let number = |query: &str| -> u64 {
+        let number: i64 = database.query_row(query, [], |row| row.get(0)).unwrap();
+        number.try_into().unwrap()
+    };
+    let spent = number("SELECT sum(spent) FROM slots");
+    // Calls that were in flight at a kill stay reserved, until they count as abandoned.
+    let open = number("SELECT count(*) FROM reservations");
+    assert_eq!(spent % COST, 0, "every answer is settled at its price, and nothing else is");
+    let settled = spent / COST;
+    eprintln!("{settled} answers in the ledger, {open} calls that died in flight");
+    assert!(open <= size.kills * size.workers, "{open} reservations are open");
+    assert!(settled >= size.items, "{settled} answers are in the ledger");
+    assert!(
+        (settled..=settled + open).contains(&served),
+        "the server gave {served} answers; {settled} are in the ledger, and {open} are reserved"
+    );
 }
 
 /// What a journal adds up to.
