@@ -17,7 +17,7 @@ use crate::error::{Attempt, Error};
 use crate::family::Traits;
 use crate::histogram::Histogram;
 use crate::memo::Memo;
-use crate::metrics::{self, CHAT, CallEnd, Costs, Counted, MetricsSnapshot};
+use crate::metrics::{self, CHAT, CacheUse, CallEnd, Costs, Counted, MetricsSnapshot};
 use crate::money::Money;
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
 use crate::provider::{Dialect, Provider};
@@ -133,6 +133,9 @@ impl Recorder {
             gaps: streamed.then_some(&self.gaps),
             usage: Usage::reported(1_100, 320),
             cost: Some(Money::picos(357_000_000)),
+            is_live: true,
+            cache: CacheUse::Unused,
+            saved: None,
             counted: Counted::default(),
             attempts: &self.attempts,
             outcome: Ok(()),
