@@ -1,6 +1,7 @@
 //! The channels and files around the core of a run.
 
 mod batches;
+mod ending;
 mod intake;
 #[cfg(test)]
 mod tests;
@@ -8,7 +9,7 @@ mod tests;
 use crossbeam_channel::{Receiver, at, never, select};
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::core::Core;
@@ -177,7 +178,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
     fn send(&mut self, mut job: Job<W>) {
         job.round = self.core.send();
         match job.work {
-            Work::Batch(of) => self.to_batch(job, of),
+            Work::Batch(of) => self.add_to_batch(job, of),
             _ => self.dispatch(job),
         }
     }
@@ -298,58 +299,6 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         }
     }
 
-    fn note_cancelled(&mut self) {
-        if self.shared.cancel.as_ref().is_none_or(|cancel| !cancel.is_cancelled()) {
-            return;
-        }
-        if self.stopped.is_none() {
-            self.stop(Error::cancelled());
-        }
-        self.leave_batches();
-        // Also if the run has stopped for another reason.
-        if self.on_cancel == OnCancel::Cancel {
-            self.in_flight.cancel();
-        }
-    }
-
-    /// Stops the run because of a file. If no item shows the error, the next one does.
-    fn fail_run(&mut self, error: Error) {
-        if self.fault.is_some() {
-            return;
-        }
-        self.fault = Some(error.clone());
-        self.leave_batches();
-        let next = self.first.take().or_else(|| self.items.as_mut()?.next());
-        self.stop(error.clone());
-        if let Some((id, _)) = next {
-            self.shared.progress.update(|counts| counts.read());
-            self.leave(id, error);
-        }
-    }
-
-    /// Reads and sends no more items. Those that no worker has begun end with this error.
-    fn stop(&mut self, error: Error) {
-        self.shared.stopped.store(true, Ordering::Relaxed);
-        (self.items, self.first) = (None, None);
-        let error = self.stopped.get_or_insert(error).clone();
-        let mut received = Vec::new();
-        while let Some(job) = self.workers.recall() {
-            match job.work {
-                // It is paid for.
-                Work::Received(_) => received.push(job),
-                _ => {
-                    self.core.unsend();
-                    self.unfinished(job, error.clone());
-                }
-            }
-        }
-        received.into_iter().for_each(|job| self.workers.send(job));
-        self.drop_waiting(&error);
-        while let Some(job) = self.core.take_any() {
-            self.unfinished(job, error.clone());
-        }
-    }
-
     /// Waits until a call ends, an item is due, or the caller cancels.
     fn wait(&mut self) {
         let flush = self.shared.journal.as_ref().and_then(journal::Writer::flush_due);
@@ -396,32 +345,6 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         if let Some(Err(fault)) = flushed {
             self.fail_run(fault);
         }
-    }
-
-    /// Ends the run after its last item. `all_read` says whether every item was read.
-    fn end(&mut self, all_read: bool) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
-        }
-        self.workers.join();
-        self.end_batches(all_read);
-        self.flush();
-        if let Some(Err(fault)) = self.failures.take().map(Failures::finish) {
-            self.fail_run(fault);
-        }
-        self.shared.progress.update(|counts| counts.run_ended(Instant::now()));
-    }
-
-    /// Ends the run at once: cancels the calls in flight and waits for the workers.
-    fn shut_down(&mut self) {
-        if self.ended {
-            return;
-        }
-        self.shared.stopped.store(true, Ordering::Relaxed);
-        (self.items, self.first) = (None, None);
-        self.in_flight.cancel();
-        while self.workers.recall().is_some() {}
-        self.end(false);
     }
 }
 

@@ -130,7 +130,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     }
 
     /// Adds an item to those that will be submitted.
-    pub(super) fn to_batch(&mut self, job: Job<W>, of: Option<u64>) {
+    pub(super) fn add_to_batch(&mut self, job: Job<W>, of: Option<u64>) {
         if let Some(number) = of {
             let action = self.batches.as_mut().and_then(|batches| batches.fleet.park(number, job));
             return self.act(action);
