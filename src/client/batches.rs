@@ -98,15 +98,15 @@ impl Batches {
         self
     }
 
-    /// Sets the most requests of each job of the provider. A batch with more is split. Default: the
-    /// provider's limit, such as 50,000 at OpenAI.
+    /// Sets the most requests of each job of the provider, at least 1. A batch with more is split.
+    /// Default: the provider's limit, such as 50,000 at OpenAI.
     pub fn max_requests(mut self, most: usize) -> Self {
         self.options.most.0 = Some(most);
         self
     }
 
-    /// Sets the most bytes of each job of the provider. A batch with more is split. While a job is
-    /// uploaded, its bytes are in memory. Default: the provider's limit, such as 200 MB at OpenAI.
+    /// Sets the most bytes of each job of the provider, at least 1. A batch with more is split. While a
+    /// job is uploaded, its bytes are in memory; at Gemini, 8 MiB of them. Default: the provider's limit, such as 200 MB at OpenAI.
     pub fn max_bytes(mut self, most: usize) -> Self {
         self.options.most.1 = Some(most);
         self
