@@ -9,7 +9,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 use support::folder::Folder;
-use support::http::{Received, ask, send};
+use support::http::{Received, ask, chat_body as body, read_until, send};
 use support::{KEY, loopback};
 use tollgate::replay::Mode;
 use tollgate::testing::{Loopback, Reply};
@@ -21,17 +21,6 @@ fn between(provider: &Loopback, replay: &Replay) -> Loopback {
     server.recordings(replay).unwrap();
     server.forward_to("openai", provider.base_url("openai")).unwrap();
     server
-}
-
-fn body(prompt: &str, stream: bool) -> String {
-    let mut body = json!({
-        "model": "gpt-4o-mini", "messages": [{"role": "user", "content": prompt}],
-    });
-    if stream {
-        body["stream"] = json!(true);
-        body["stream_options"] = json!({"include_usage": true});
-    }
-    body.to_string()
 }
 
 fn headers() -> [(&'static str, String); 3] {
@@ -94,13 +83,7 @@ fn a_stream_is_passed_on_as_it_arrives_and_recorded_only_if_it_ends() {
     let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
     let mut socket = send(server.address(), "/v1/chat/completions", &headers, &body("hi", true));
     // The provider never ends this stream, and its start is here.
-    let mut seen = String::new();
-    while !seen.contains("data: ") {
-        let mut buffer = [0; 1000];
-        let length = socket.read(&mut buffer).unwrap();
-        assert!(length > 0, "{seen}");
-        seen.push_str(&String::from_utf8_lossy(&buffer[..length]));
-    }
+    read_until(&mut socket, "data: ");
     provider.close_connections();
     let mut rest = Vec::new();
     let _ = socket.read_to_end(&mut rest);

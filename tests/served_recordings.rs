@@ -7,23 +7,11 @@ use std::fs;
 use std::io::Read;
 use std::net::SocketAddr;
 use support::folder::Folder;
-use support::http::{Received, ask, send};
+use support::http::{Received, ask, chat_body as body, read_until, send};
 use support::{builder, loopback};
 use tollgate::replay::Mode;
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{ChatRequest, RawRequest};
-
-/// The request that a client sends for this prompt.
-fn body(prompt: &str, stream: bool) -> String {
-    let mut body = json!({
-        "model": "gpt-4o-mini", "messages": [{"role": "user", "content": prompt}],
-    });
-    if stream {
-        body["stream"] = json!(true);
-        body["stream_options"] = json!({"include_usage": true});
-    }
-    body.to_string()
-}
 
 /// A server that answers from a folder. The provider is gone.
 fn serving(folder: &Folder) -> Loopback {
@@ -195,13 +183,7 @@ fn a_stream_is_served_at_its_recorded_pace_until_the_server_stops() {
     fs::write(folder.0.join(name), file.to_string()).unwrap();
     let server = serving(&folder);
     let mut socket = send(server.address(), "/v1/chat/completions", &[], &body("hi", true));
-    let mut seen = String::new();
-    while !seen.contains("data: first") {
-        let mut buffer = [0; 1000];
-        let length = socket.read(&mut buffer).unwrap();
-        assert!(length > 0, "{seen}");
-        seen.push_str(&String::from_utf8_lossy(&buffer[..length]));
-    }
+    let seen = read_until(&mut socket, "data: first");
     server.stop();
     let mut rest = String::new();
     let _ = socket.read_to_string(&mut rest);

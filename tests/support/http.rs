@@ -1,5 +1,6 @@
 //! A program that speaks HTTP itself, as one in another language does.
 
+use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -74,4 +75,28 @@ fn chunks(mut bytes: &[u8]) -> Vec<Vec<u8>> {
         chunks.push(bytes[end + 2..end + 2 + size].to_vec());
         bytes = &bytes[end + 4 + size..];
     }
+}
+
+/// Reads until a text has come.
+pub(crate) fn read_until(socket: &mut TcpStream, text: &str) -> String {
+    let mut seen = String::new();
+    while !seen.contains(text) {
+        let mut buffer = [0; 1000];
+        let length = socket.read(&mut buffer).unwrap();
+        assert!(length > 0, "{seen}");
+        seen.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    seen
+}
+
+/// The request that a client of OpenAI's sends for this prompt.
+pub(crate) fn chat_body(prompt: &str, stream: bool) -> String {
+    let mut body = json!({
+        "model": "gpt-4o-mini", "messages": [{"role": "user", "content": prompt}],
+    });
+    if stream {
+        body["stream"] = json!(true);
+        body["stream_options"] = json!({"include_usage": true});
+    }
+    body.to_string()
 }
