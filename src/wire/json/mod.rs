@@ -40,8 +40,14 @@ pub(in crate::wire) fn set(
     value: Option<impl Into<Value>>,
 ) {
     if let Some(value) = value {
-        body.insert(name.to_owned(), value.into());
+        insert(body, name, value.into());
     }
+}
+
+/// Adds a member. Apart from [`set`], so that a member without a value costs one comparison.
+#[inline(never)]
+fn insert(body: &mut Map<String, Value>, name: &str, value: Value) {
+    body.insert(name.to_owned(), value);
 }
 
 /// Builds an object from members whose names are known to the compiler: `object_of!("type": kind)`.
