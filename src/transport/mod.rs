@@ -291,7 +291,7 @@ impl Transport {
         let acquired = self.pool.acquire(origin.id, deadline, bounds.cancel.as_ref());
         match acquired {
             // The grant came too late to be used here; the next waiter may have more time.
-            Ok(acquired) if bounds.deadline.remaining(Instant::now()) == Some(Duration::ZERO) => {
+            Ok(acquired) if bounds.deadline.is_past(Instant::now()) => {
                 if let Acquired::Reused(lease, _) = acquired {
                     lease.give_back();
                 }
