@@ -127,6 +127,15 @@ fn lasting_errors_are_recorded_and_passing_ones_are_not() {
     assert!(client.chat("overloaded").unwrap_err().is_retryable());
     let mut stream = client.stream("overloaded").unwrap();
     assert!(stream.finish().unwrap_err().is_retryable());
+    // Another key would get an answer.
+    for (status, code, kind) in [
+        (401, "invalid_api_key", ErrorKind::Authentication),
+        (403, "", ErrorKind::Permission),
+        (429, "insufficient_quota", ErrorKind::QuotaExhausted),
+    ] {
+        server.reply(Reply::error(status, code, ""));
+        assert_eq!(client.chat("refused").unwrap_err().kind(), kind);
+    }
     assert_eq!(folder.names().len(), 1);
     let url = server.base_url("openai");
     drop(server);

@@ -191,9 +191,9 @@ impl Replay {
         self
     }
 
-    /// Sets whether failures that a retry may mend are recorded: rate limits, overloads, errors of
-    /// the server, truncated streams. Default: `false`; they say nothing about the request, and would
-    /// be replayed forever.
+    /// Sets whether failures are recorded that say nothing about the request: rate limits, overloads,
+    /// errors of the server, truncated streams, refused keys, used-up quotas. Default: `false`; they
+    /// would be replayed forever.
     pub fn transient_failures(mut self, recorded: bool) -> Self {
         self.transient = recorded;
         self

@@ -28,11 +28,11 @@ impl Slot {
         }
     }
 
-    /// Keeps the response. If the attempt `failed` with it, and a retry may mend that, the response
-    /// says nothing about the request, and is dropped unless the program wants it.
+    /// Keeps the response. If the attempt `failed` with it, and the failure says nothing about the
+    /// request, the response is dropped unless the program wants it.
     pub(crate) fn keep(self, mut response: Response, failed: Option<&Error>) {
         let Self { replay, label, identity, mut secrets } = self;
-        if failed.is_some_and(Error::is_retryable) && !replay.transient {
+        if failed.is_some_and(may_pass) && !replay.transient {
             return;
         }
         if !replay.dates {
@@ -67,6 +67,12 @@ impl Slot {
             Err(error) => state.failed = Some(error),
         }
     }
+}
+
+/// Whether the same request may succeed another time, or with another key.
+fn may_pass(failed: &Error) -> bool {
+    let of_the_key = [ErrorKind::Authentication, ErrorKind::Permission, ErrorKind::QuotaExhausted];
+    failed.is_retryable() || of_the_key.contains(&failed.kind())
 }
 
 /// What a person reads in the name of a recording.

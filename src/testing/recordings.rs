@@ -118,9 +118,8 @@ impl Recordings {
             return Some(Answer::Reply(reply));
         };
         let secrets = secrets(request, &url);
-        let content_type = request.header("content-type").unwrap_or_default();
-        let body = without_boundary(content_type, request.body());
-        let asked = asked(&provider, method, &url, request, body.as_deref());
+        let canonical = Canonical::of(request);
+        let asked = canonical.asked(&provider, method, &url, request);
         let served = replay.as_ref().map(|replay| replay.serve(&asked, &secrets));
         let missing = match served.transpose() {
             Err(error) => {
@@ -139,7 +138,7 @@ impl Recordings {
                 replay: replay.clone(),
                 method,
                 url,
-                body,
+                canonical,
                 secrets: Arc::new(secrets),
             }),
             (upstream, missing) => {
@@ -151,21 +150,40 @@ impl Recordings {
     }
 }
 
-/// A request as its recording is found, with a `body` that differs from the one that was sent.
-pub(super) fn asked<'a>(
-    provider: &'a Provider,
-    method: Method,
-    url: &'a Url,
-    request: &'a Request,
-    body: Option<&'a [u8]>,
-) -> replay::Request<'a> {
-    replay::Request {
-        provider: provider.as_str(),
-        model: request.model().unwrap_or_default(),
-        method: method.as_str(),
-        url,
-        betas: request.header(BETAS),
-        body: body.unwrap_or(request.body()),
+/// The parts of a request that its recording has in another form.
+pub(super) struct Canonical {
+    /// All values of `anthropic-beta`, as one list.
+    betas: Option<String>,
+    /// The body, if it is not the one that was sent.
+    body: Option<Vec<u8>>,
+}
+
+impl Canonical {
+    fn of(request: &Request) -> Self {
+        let betas: Vec<_> = request.head().values(BETAS).collect();
+        let content_type = request.header("content-type").unwrap_or_default();
+        Self {
+            betas: (!betas.is_empty()).then(|| betas.join(", ")),
+            body: without_boundary(content_type, request.body()),
+        }
+    }
+
+    /// The request as its recording is found.
+    pub(super) fn asked<'a>(
+        &'a self,
+        provider: &'a Provider,
+        method: Method,
+        url: &'a Url,
+        request: &'a Request,
+    ) -> replay::Request<'a> {
+        replay::Request {
+            provider: provider.as_str(),
+            model: request.model().unwrap_or_default(),
+            method: method.as_str(),
+            url,
+            betas: self.betas.as_deref(),
+            body: self.body.as_deref().unwrap_or(request.body()),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::paths::Format;
-use super::recordings;
+use super::recordings::Canonical;
 use super::reply::{Framing, Reply};
 use super::request::Request;
 use super::response::{LAST_CHUNK, Response, chunk};
@@ -52,8 +52,8 @@ pub(super) struct Forwarded {
     pub(super) replay: Option<Replay>,
     pub(super) method: Method,
     pub(super) url: Url,
-    /// The body to record, if it is not the one to send.
-    pub(super) body: Option<Vec<u8>>,
+    /// What its recording has in another form.
+    pub(super) canonical: Canonical,
     pub(super) secrets: Arc<Secrets>,
 }
 
@@ -240,8 +240,8 @@ impl Opened {
 
 /// The request as its recording is found.
 fn asked<'a>(forwarded: &'a Forwarded, request: &'a Request) -> replay::Request<'a> {
-    let Forwarded { upstream, method, url, body, .. } = forwarded;
-    recordings::asked(upstream.provider(), *method, url, request, body.as_deref())
+    let Forwarded { upstream, method, url, canonical, .. } = forwarded;
+    canonical.asked(upstream.provider(), *method, url, request)
 }
 
 /// A response with the head of another and no body.
