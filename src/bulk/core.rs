@@ -19,7 +19,16 @@ pub(super) struct Core<J, R> {
     recalled: VecDeque<J>,
     /// How many items the workers have, in flight and in their queue.
     sent: usize,
+    /// How many calls have ended that may have released money.
+    released: u64,
     workers: usize,
+}
+
+/// What had happened when an item was sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Begun {
+    round: Round,
+    released: u64,
 }
 
 impl<J, R> Core<J, R> {
@@ -30,6 +39,7 @@ impl<J, R> Core<J, R> {
             held: Held::default(),
             recalled: VecDeque::new(),
             sent: 0,
+            released: 0,
             workers,
         }
     }
@@ -75,9 +85,9 @@ impl<J, R> Core<J, R> {
     }
 
     /// Notes that the workers get an item.
-    pub(super) fn send(&mut self) -> Round {
+    pub(super) fn send(&mut self) -> Begun {
         self.sent += 1;
-        self.pace.round()
+        Begun { round: self.pace.round(), released: self.released }
     }
 
     /// How many items the workers have.
@@ -85,20 +95,32 @@ impl<J, R> Core<J, R> {
         self.sent
     }
 
-    /// Notes that a worker is done with an item that began in this round. `limited` says whether its
-    /// call met a rate limit; `None` if there was no call.
-    pub(super) fn returned(&mut self, begun: Round, limited: Option<bool>, now: Instant) {
+    /// Notes that a worker is done with an item. `limited` says whether its call met a rate limit;
+    /// `None` if there was no call.
+    pub(super) fn returned(&mut self, begun: Begun, limited: Option<bool>) {
         self.sent -= 1;
         match limited {
-            Some(true) => self.pace.limited(begun),
+            Some(true) => self.pace.limited(begun.round),
             Some(false) => self.pace.answered(),
             None => {}
         }
+    }
+
+    /// Notes that a call has ended that may have held money.
+    pub(super) fn released(&mut self, now: Instant) {
+        self.released += 1;
         self.held.call_ended(now);
     }
 
     /// Holds an item until it is sent again.
-    pub(super) fn hold(&mut self, item: J, again: Again, now: Instant) {
+    pub(super) fn hold(&mut self, item: J, begun: Begun, again: Again, now: Instant) {
+        let again = match again {
+            // A call has ended since it was refused, or shortly before.
+            Again::Released { not_before } if self.released > begun.released => {
+                Again::After(not_before)
+            }
+            again => again,
+        };
         self.held.hold(item, again, now);
     }
 

@@ -20,6 +20,7 @@ use super::run::Runner;
 use super::settings::{OnCancel, Settings};
 use super::task::Task;
 use super::threads::Workers;
+use super::verdict::Again;
 use super::worker::{Call, Ended, Job, Map, Outcome, Report, Shared, Work};
 use crate::cancel::{CancelToken, Listening};
 use crate::error::Error;
@@ -176,7 +177,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
 
     /// Gives an item to the workers, or to the next batch.
     fn send(&mut self, mut job: Job<W>) {
-        job.round = self.core.send();
+        job.begun = self.core.send();
         match job.work {
             Work::Batch(of) => self.add_to_batch(job, of),
             _ => self.dispatch(job),
@@ -200,7 +201,11 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         // Batches have no pace.
         let limited = limited.filter(|_| self.batches.is_none());
         let flight = job.flight.take();
-        self.core.returned(job.round, limited, now);
+        self.core.returned(job.begun, limited);
+        // An item that a budget refused held no money.
+        if !matches!(&ended, Ended::Again { again: Again::Released { .. }, .. }) {
+            self.core.released(now);
+        }
         while self.core.has_too_many() {
             let Some(early) = self.workers.recall() else { break };
             self.core.recall(early);
@@ -212,7 +217,8 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
                     job.work = Work::Batch(None);
                 }
                 job.rounds += u32::from(!is_own);
-                self.core.hold(job, again, now);
+                let begun = job.begun;
+                self.core.hold(job, begun, again, now);
             }
             Ended::Again { .. } | Ended::NotSent => match self.stopped.clone() {
                 Some(error) => self.unfinished(job, error),

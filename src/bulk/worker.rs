@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
+use super::core::Begun;
 use super::dedupe::Answered;
-use super::pace::Round;
 use super::progress::{End, Progress};
 use super::settings::StopOn;
 use super::task::{Facts, Task, is_limited};
@@ -34,7 +34,7 @@ pub(super) struct Job<W: Task> {
     pub(super) leads: bool,
     /// How often it was sent again, not counting waits for the client's own limits and budgets.
     pub(super) rounds: u32,
-    pub(super) round: Round,
+    pub(super) begun: Begun,
     /// The number of the batch whose result it gets.
     pub(super) flight: Option<u64>,
 }
@@ -48,8 +48,8 @@ impl<W: Task> Job<W> {
         print: Option<Fingerprint>,
         work: Work<W::Answer>,
     ) -> Self {
-        let (leads, rounds, round, flight) = (false, 0, Round::default(), None);
-        Self { number, id, request, print, work, leads, rounds, round, flight }
+        let (leads, rounds, begun, flight) = (false, 0, Begun::default(), None);
+        Self { number, id, request, print, work, leads, rounds, begun, flight }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Runs in virtual time: a provider with a rate limit, a budget with windows, and workers.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What the calls of a simulated run meet.
 #[derive(Debug, Clone, Copy)]
@@ -16,8 +17,12 @@ struct World {
     ordered: bool,
     /// The most calls that begin within a second; more get a 429.
     rate: Option<usize>,
+    /// The most requests and tokens within a minute, by the client's own limits.
+    per_minute: Option<(usize, u64)>,
     /// The most answers within a window, and its length; more are refused until the next window.
     budget: Option<(usize, Duration)>,
+    /// How many calls in flight the budget has money for; more are refused until one ends.
+    money: Option<usize>,
     /// The longest call.
     longest: Duration,
 }
@@ -30,18 +35,29 @@ impl Default for World {
             look_ahead: 32,
             ordered: false,
             rate: None,
+            per_minute: None,
             budget: None,
+            money: None,
             longest: SECOND,
         }
     }
 }
 
-/// An item, and the round in which it was sent.
+/// An item, and what had happened when it was sent.
 #[derive(Debug, Clone, Copy)]
-struct Sent(u64, Round);
+struct Sent(u64, Begun);
+
+/// What a call met.
+#[derive(Debug, Clone, Copy)]
+enum Met {
+    Answer,
+    RateLimit,
+    /// The client's own limits or budgets, which say when there is room.
+    Refusal(Again),
+}
 
 /// How a simulated run went.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Ended {
     yielded: Vec<u64>,
     took: Duration,
@@ -50,19 +66,76 @@ struct Ended {
     most_in_flight: usize,
 }
 
+/// The calls of a simulated run so far.
+struct Calls {
+    begun: Instant,
+    /// When each began that met no refusal, and how many tokens it used.
+    sent: Vec<(Instant, u64)>,
+    /// The answers of each window of the budget.
+    spent: HashMap<u128, usize>,
+    in_flight: Vec<(Instant, Sent, Met)>,
+}
+
+/// How many tokens an item uses.
+fn tokens(item: u64) -> u64 {
+    1 + item % 100
+}
+
 impl World {
+    /// What a call meets that begins now.
+    fn meets(self, item: u64, calls: &mut Calls, now: Instant) -> Met {
+        if let Some(again) = self.room_per_minute(item, &calls.sent, now) {
+            return Met::Refusal(again);
+        }
+        if let Some((most, length)) = self.budget {
+            let window = (now - calls.begun).as_nanos() / length.as_nanos();
+            let spent = calls.spent.entry(window).or_default();
+            if *spent >= most {
+                let opens = length * u32::try_from(window + 1).unwrap();
+                return Met::Refusal(Again::After(calls.begun + opens - now));
+            }
+            *spent += 1;
+        }
+        let holds_money = |(.., met): &&(Instant, Sent, Met)| matches!(met, Met::Answer);
+        let held = calls.in_flight.iter().filter(holds_money).count();
+        if self.money.is_some_and(|most| held >= most) {
+            return Met::Refusal(Again::Released { not_before: Duration::ZERO });
+        }
+        let recent = calls.sent.iter().rev().take_while(|(at, _)| now - *at < SECOND).count();
+        if self.rate.is_some_and(|rate| recent >= rate) {
+            return Met::RateLimit;
+        }
+        calls.sent.push((now, tokens(item)));
+        Met::Answer
+    }
+
+    /// When the client's own limits have room, if they have none now.
+    fn room_per_minute(self, item: u64, sent: &[(Instant, u64)], now: Instant) -> Option<Again> {
+        let (requests, most) = self.per_minute?;
+        let recent: Vec<_> = sent.iter().filter(|(at, _)| now - *at < MINUTE).collect();
+        let mut used: u64 = recent.iter().map(|(_, tokens)| tokens).sum();
+        let mut room = None;
+        for (ended, (at, used_then)) in recent.iter().enumerate() {
+            if recent.len() - ended < requests && used + tokens(item) <= most {
+                break;
+            }
+            used -= used_then;
+            room = Some(Again::After(*at + MINUTE - now));
+        }
+        room
+    }
+
     fn simulate(self, seed: u64) -> Ended {
         let mut random = fastrand::Rng::with_seed(seed);
         let begun = Instant::now();
         let mut now = begun;
         let mut core: Core<u64, u64> = Core::new(self.workers, self.look_ahead, self.ordered);
         let mut queue: VecDeque<Sent> = VecDeque::new();
-        let mut in_flight: Vec<(Instant, Sent, Option<Again>)> = Vec::new();
-        let mut calls: Vec<Instant> = Vec::new();
-        let mut spent = vec![0; 10_000];
-        let (mut read, mut yielded) = (0, Vec::new());
-        let (mut limited, mut refused, mut most_in_flight) = (0, 0, 0);
-        while yielded.len() < self.items {
+        let mut calls =
+            Calls { begun, sent: Vec::new(), spent: HashMap::new(), in_flight: Vec::new() };
+        let mut read = 0;
+        let mut ended = Ended::default();
+        while ended.yielded.len() < self.items {
             // As the shell does: give, start, yield, wait.
             while let Some(item) = core.take_waiting(now) {
                 queue.push_back(Sent(item, core.send()));
@@ -72,63 +145,56 @@ impl World {
                 let item = core.add();
                 queue.push_back(Sent(item, core.send()));
             }
-            while in_flight.len() < self.workers && !queue.is_empty() {
+            while calls.in_flight.len() < self.workers && !queue.is_empty() {
                 let sent = queue.pop_front().unwrap();
-                let window = |length: Duration| {
-                    let number = (now - begun).as_nanos() / length.as_nanos();
-                    usize::try_from(number).unwrap()
+                let met = self.meets(sent.0, &mut calls, now);
+                let takes = match met {
+                    Met::Answer => self.longest.mul_f64(random.f64().max(0.05)),
+                    Met::RateLimit => SECOND / 100,
+                    Met::Refusal(_) => Duration::ZERO,
                 };
-                let recent = calls.iter().rev().take_while(|call| now - **call < SECOND).count();
-                let (takes, again) = match (self.budget, self.rate) {
-                    (Some((most, length)), _) if spent[window(length)] >= most => {
-                        refused += 1;
-                        let opens = length * u32::try_from(window(length) + 1).unwrap();
-                        (Duration::ZERO, Some(Again::After(begun + opens - now)))
-                    }
-                    (_, Some(rate)) if recent >= rate => {
-                        limited += 1;
-                        (SECOND / 100, Some(Again::After(SECOND)))
-                    }
-                    (budget, _) => {
-                        if let Some((_, length)) = budget {
-                            spent[window(length)] += 1;
-                        }
-                        calls.push(now);
-                        (self.longest.mul_f64(random.f64().max(0.05)), None)
-                    }
-                };
-                in_flight.push((now + takes, sent, again));
+                ended.limited += usize::from(matches!(met, Met::RateLimit));
+                ended.refused += usize::from(matches!(met, Met::Refusal(_)));
+                assert!(ended.refused <= 1_000 * self.items, "it asks without end: {self:?}");
+                calls.in_flight.push((now + takes, sent, met));
             }
-            most_in_flight = most_in_flight.max(in_flight.len());
+            ended.most_in_flight = ended.most_in_flight.max(calls.in_flight.len());
             if let Some(item) = core.pop() {
-                yielded.push(item);
+                ended.yielded.push(item);
                 continue;
             }
-            let next = in_flight.iter().enumerate().min_by_key(|(_, (ends, ..))| *ends);
+            let next = calls.in_flight.iter().enumerate().min_by_key(|(_, (ends, ..))| *ends);
             let ends = next.map(|(place, (ends, ..))| (*ends, place));
             match (ends, core.wake()) {
                 (Some((ends, _)), Some(wake)) if wake < ends => now = now.max(wake),
                 (None, Some(wake)) => now = now.max(wake),
                 (Some((ends, place)), _) => {
                     now = now.max(ends);
-                    let (_, Sent(item, round), again) = in_flight.swap_remove(place);
-                    let is_limited = self.rate.is_some() && again.is_some();
-                    let met = again.is_none().then_some(false);
-                    core.returned(round, if is_limited { Some(true) } else { met }, now);
+                    let (_, Sent(item, begun), met) = calls.in_flight.swap_remove(place);
+                    let limited = match met {
+                        Met::Answer => Some(false),
+                        Met::RateLimit => Some(true),
+                        Met::Refusal(_) => None,
+                    };
+                    core.returned(begun, limited);
+                    if !matches!(met, Met::Refusal(Again::Released { .. })) {
+                        core.released(now);
+                    }
                     while core.has_too_many() {
                         let Some(Sent(early, _)) = queue.pop_front() else { break };
                         core.recall(early);
                     }
-                    match again {
-                        Some(again) => core.hold(item, again, now),
-                        None => core.finish(item, item),
+                    match met {
+                        Met::Answer => core.finish(item, item),
+                        Met::RateLimit => core.hold(item, begun, Again::After(SECOND), now),
+                        Met::Refusal(again) => core.hold(item, begun, again, now),
                     }
                 }
                 (None, None) => panic!("nothing happens any more: {self:?}"),
             }
         }
         assert!(core.is_empty() && core.sent() == 0 && core.shape().0 == 0);
-        Ended { yielded, took: now - begun, limited, refused, most_in_flight }
+        Ended { took: now - begun, ..ended }
     }
 
     /// Checks what holds for every run.
@@ -155,7 +221,9 @@ fn every_item_is_yielded_once_in_every_world() {
             look_ahead: random.usize(1..40),
             ordered: random.bool(),
             rate: random.bool().then(|| random.usize(1..20)),
+            per_minute: random.bool().then(|| (random.usize(1..60), random.u64(100..2_000))),
             budget: random.bool().then(|| (random.usize(1..30), SECOND * random.u32(1..90))),
+            money: random.bool().then(|| random.usize(1..12)),
             longest: SECOND,
         }
         .run(seed);
@@ -183,6 +251,45 @@ fn a_rate_limit_is_met_rarely_and_its_rate_is_used() {
     let used = 1_000.0 / ended.took.as_secs_f64() / 20.0;
     assert!(used > 0.6, "{used} of the rate is used");
     assert!(ended.limited < 400, "{} of 1,000 calls met the limit", ended.limited);
+}
+
+#[test]
+fn requests_per_minute_are_kept_and_used_fully() {
+    for ordered in [false, true] {
+        let world = World { per_minute: Some((60, u64::MAX)), ordered, ..World::default() };
+        // 60 begin in the first minute, and the last 60 after four minutes.
+        let took = world.run(4).took;
+        assert!((MINUTE * 4..MINUTE * 4 + SECOND * 15).contains(&took), "{took:?}");
+    }
+}
+
+#[test]
+fn tokens_per_minute_are_kept_and_used_fully() {
+    for ordered in [false, true] {
+        let per_minute = 1_000;
+        let world = World { per_minute: Some((1_000, per_minute)), ordered, ..World::default() };
+        let took = world.run(5).took.as_secs_f64() / 60.0;
+        let all: u64 = (0..300).map(tokens).sum();
+        // An item uses up to 100 tokens, so that many may be left over in each minute.
+        let least = all as f64 / per_minute as f64 - 1.0;
+        let most = all as f64 / (per_minute - 100) as f64 + 1.0;
+        assert!((least..=most).contains(&took), "{took} minutes, not {least} to {most}");
+    }
+}
+
+#[test]
+fn items_wait_for_money_that_calls_hold_until_a_call_ends() {
+    for ordered in [false, true] {
+        let world = World { money: Some(3), items: 100, ordered, ..World::default() };
+        let ended = world.run(6);
+        // Three calls at a time, of half a second on average.
+        let ideal = 100.0 * 0.5 / 3.0;
+        let took = ended.took.as_secs_f64();
+        assert!((ideal * 0.9..ideal * 1.2).contains(&took), "{took} of {ideal}");
+        // An item asks when it is read, after another call has ended, and once a second.
+        let most = 2 * 100 + 32 * (took.ceil() as usize + 1);
+        assert!(ended.refused <= most, "{} of {most}", ended.refused);
+    }
 }
 
 #[test]
