@@ -4,15 +4,15 @@
 //! cargo bench --bench bulk
 //! ```
 //!
-//! It prints the time per item, with and without a journal, the memory of a run with 100,000 and
-//! with a million items, and how near 256 workers come to the ideal where each call takes 200 ms.
+//! It prints the memory of a run with 100,000 and with a million items, the time per item with and
+//! without a journal, and how near 256 workers come to the ideal where each call takes 200 ms.
 
 use std::error::Error;
 use std::fs;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tollgate::bulk::{Flush, Journal};
 use tollgate::internals::run_bulk;
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{ChatRequest, ChatResponse, Client, PoolConfig};
@@ -27,15 +27,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     let answer = client(&server, 1)?.chat("Describe a teapot.")?;
 
     for items in [100_000 / scale, 1_000_000 / scale] {
-        run_bulk(items, 64, at_once(&answer), None)?;
+        run_bulk(numbers(items), 64, at_once(&answer), None)?;
         println!("{items} items: {} KiB at the peak", peak());
     }
+    let items = 1_000_000 / scale;
+    run_bulk((0..items).map(|id| format!("item {id}")), 64, at_once(&answer), None)?;
+    println!("{items} items whose ids are no numbers: {} KiB at the peak", peak());
 
     let journal = std::env::temp_dir().join(format!("tollgate-bench-{}", std::process::id()));
     for workers in [1, 8, 64] {
-        let plain = per_item(200_000 / scale, workers, &answer, None)?;
-        let kept = per_item(200_000 / scale, workers, &answer, Some(&journal))?;
-        println!("{workers:>3} workers: {plain}, with a journal {kept}");
+        println!("{workers:>3} workers, per item:");
+        for (what, flush) in [
+            ("no journal", None),
+            ("a journal, flushed every 100 items", Some(Flush::EveryItems(100))),
+            ("a journal, flushed after each item", Some(Flush::EachItem)),
+        ] {
+            let kept = flush.map(|flush| Journal::new(&journal).flush(flush));
+            let took = per_item(200_000 / scale, workers, &answer, kept)?;
+            println!("      {took}, {what}");
+            if flush.is_some() {
+                fs::remove_file(&journal)?;
+            }
+        }
     }
 
     let (workers, delay, rounds) = (256, Duration::from_millis(200), 20 / scale.min(20));
@@ -46,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         thread::sleep(delay);
         answer.clone()
     };
-    run_bulk(items, usize::try_from(workers)?, slow, None)?;
+    run_bulk(numbers(items), usize::try_from(workers)?, slow, None)?;
     share("256 workers, calls that sleep 200 ms", ideal, begun.elapsed());
 
     server.default_reply(Reply::text("A teapot, made of clay.").usage(20, 8).delay(delay));
@@ -73,6 +86,10 @@ fn client(server: &Loopback, connections: usize) -> Result<Client, tollgate::Err
         .build()
 }
 
+fn numbers(count: u64) -> impl Iterator<Item = String> {
+    (0..count).map(|id| id.to_string())
+}
+
 /// A call that returns at once.
 fn at_once(answer: &ChatResponse) -> impl Fn() -> ChatResponse + Send + Sync + 'static {
     let answer = answer.clone();
@@ -84,16 +101,13 @@ fn per_item(
     items: u64,
     workers: usize,
     answer: &ChatResponse,
-    journal: Option<&Path>,
+    journal: Option<Journal>,
 ) -> Result<String, Box<dyn Error>> {
     let (begun, before) = (Instant::now(), processor());
-    assert_eq!(run_bulk(items, workers, at_once(answer), journal)?, items);
+    assert_eq!(run_bulk(numbers(items), workers, at_once(answer), journal)?, items);
     let (wall, used) = (begun.elapsed(), processor() - before);
-    if let Some(journal) = journal {
-        fs::remove_file(journal)?;
-    }
     let each = |time: Duration| time.as_secs_f64() * 1e6 / items as f64;
-    Ok(format!("{:.2} µs wall, {:.2} µs of processor per item", each(wall), each(used)))
+    Ok(format!("{:6.2} µs wall, {:6.2} µs of processor", each(wall), each(used)))
 }
 
 /// The processor time of this process so far (proc_pid_stat(5): utime and stime, in ticks of 10 ms).

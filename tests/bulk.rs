@@ -67,41 +67,61 @@ fn items_are_read_when_there_is_room_for_them() {
     assert!(run.next().is_none());
 }
 
+/// The ids of the items that fail, with their errors. All others are answered.
+fn failing(client: &Client, items: Vec<(String, ChatRequest)>) -> Vec<(String, Error)> {
+    let count = items.len() as u64;
+    let run = client.bulk().ordered().chat(items).unwrap();
+    let progress = run.progress();
+    let failed: Vec<_> = run.filter_map(|(id, result)| Some((id, result.err()?))).collect();
+    let status = progress.status();
+    assert_eq!((status.failed, status.ended), (failed.len() as u64, true));
+    assert_eq!(status.answered, count - status.failed);
+    failed
+}
+
+fn named_items(count: usize) -> Vec<(String, ChatRequest)> {
+    items(count).map(|(id, request)| (id.to_string(), request)).collect()
+}
+
 #[test]
 fn failures_are_results_and_the_rest_goes_on() {
     let server = loopback();
     server.on(|request| request.body_contains("item 3\""), Reply::status(400));
     server.on(|request| request.body_contains("item 5\""), Reply::status(500));
-    let client = client(&server, "openai");
+    let failed = failing(&client(&server, "openai"), named_items(10));
+    let kinds: Vec<_> = failed.iter().map(|(id, error)| (id.as_str(), error.kind())).collect();
+    assert_eq!(kinds, [("3", ErrorKind::InvalidRequest), ("5", ErrorKind::Server)]);
+}
+
+#[test]
+fn an_id_that_is_empty_too_long_or_used_twice_fails_before_it_is_sent() {
+    let server = loopback();
+    let mut all = named_items(10);
     let long = "x".repeat(10 * 1024);
-    let bad = [("", "empty"), (&long, "long"), ("7", "twice")];
-    let all = items(10)
-        .map(|(id, request)| (id.to_string(), request))
-        .chain(bad.map(|(id, text)| (id.to_owned(), ChatRequest::from(text))))
-        .chain([("nowhere".to_owned(), ChatRequest::from("hi").provider("no-such-provider"))]);
-    let run = client.bulk().ordered().chat(all).unwrap();
-    let progress = run.progress();
-    let failed: Vec<(String, Error)> =
-        run.filter_map(|(id, result)| Some((id, result.err()?))).collect();
-    let kinds = failed.iter().map(|(id, error)| (&id[..id.len().min(7)], error.kind()));
-    let kinds: Vec<_> = kinds.collect();
-    assert_eq!(
-        kinds,
-        [
-            ("3", ErrorKind::InvalidRequest),
-            ("5", ErrorKind::Server),
-            ("", ErrorKind::InvalidRequest),
-            ("xxxxxxx", ErrorKind::InvalidRequest),
-            ("7", ErrorKind::InvalidRequest),
-            ("nowhere", ErrorKind::Configuration),
-        ]
-    );
-    assert!(failed[2].1.message().starts_with("the id is empty"));
-    assert!(failed[3].1.message().starts_with("the id has 10240 bytes"));
-    assert!(failed[4].1.message().starts_with("the id \"7\" occurs twice"));
+    all.extend([("", "empty"), (&long, "long"), ("7", "twice")].map(|(id, text)| {
+        let id: &str = id;
+        (id.to_owned(), ChatRequest::from(text))
+    }));
+    let failed = failing(&client(&server, "openai"), all);
+    assert_eq!(failed.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["", &long, "7"]);
+    assert!(failed.iter().all(|(_, error)| error.kind() == ErrorKind::InvalidRequest));
+    assert!(failed[0].1.message().starts_with("the id is empty"));
+    assert!(failed[1].1.message().starts_with("the id has 10240 bytes"));
+    assert!(failed[1].1.message().len() < 200, "it does not repeat the id");
+    assert!(failed[2].1.message().starts_with("the id \"7\" occurs twice"));
     assert_eq!(server.request_count(), 10, "nothing was sent for a bad id");
-    let status = progress.status();
-    assert_eq!((status.answered, status.failed, status.ended), (8, 6, true));
+}
+
+#[test]
+fn a_request_that_no_target_can_serve_fails_alone() {
+    let server = loopback();
+    let mut all = named_items(4);
+    all.insert(2, ("nowhere".into(), ChatRequest::from("hi").provider("no-such-provider")));
+    let failed = failing(&client(&server, "openai"), all);
+    assert_eq!((failed.len(), failed[0].0.as_str()), (1, "nowhere"));
+    assert_eq!(failed[0].1.kind(), ErrorKind::Configuration);
+    assert!(failed[0].1.message().contains("no-such-provider"), "{}", failed[0].1);
+    assert_eq!(server.request_count(), 4);
 }
 
 #[test]
@@ -110,7 +130,7 @@ fn an_error_that_meets_every_item_can_stop_the_run() {
     server.require_key("another-key");
     let client = client(&server, "openai");
     let bulk = client.bulk().stop_on(|error| error.kind() == ErrorKind::Authentication);
-    let run = bulk.workers(2).chat(items(1_000)).unwrap();
+    let run = bulk.workers(2).look_ahead(8).chat(items(1_000)).unwrap();
     let progress = run.progress();
     assert!(run.inspect(|(_, result)| assert!(result.is_err())).count() < 20);
     assert_eq!((progress.status().failed, progress.status().answered), (0, 0));
@@ -187,7 +207,8 @@ fn a_spent_budget_stops_the_run() {
     let server = loopback();
     let client = paid(&server, Budget::total(Money::cents(5)), 1_000);
     for on_budget in [OnBudget::Stop, OnBudget::Wait] {
-        let run = client.bulk().on_budget(on_budget).workers(2).chat(items(1_000)).unwrap();
+        let bulk = client.bulk().on_budget(on_budget).workers(2).look_ahead(8);
+        let run = bulk.chat(items(1_000)).unwrap();
         let progress = run.progress();
         let refused = run.filter_map(|(_, result)| result.err());
         assert!(refused.map(|error| error.kind()).all(|kind| kind == ErrorKind::BudgetExceeded));

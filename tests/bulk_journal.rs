@@ -231,7 +231,8 @@ fn a_second_run_on_the_same_journal_is_refused_while_the_first_one_lives() {
 fn lines_of_a_process_that_the_lock_did_not_stop_end_the_run() {
     let (folder, server) = (Folder::new(), loopback());
     let (journal, client) = (folder.file("run.journal"), client(&server, "openai"));
-    let mut run = client.bulk().workers(2).journal(&journal).chat(items(100)).unwrap();
+    let bulk = client.bulk().workers(2).look_ahead(8).journal(&journal);
+    let mut run = bulk.chat(items(100)).unwrap();
     assert!(run.next().unwrap().1.is_ok());
     fs::OpenOptions::new().append(true).open(&journal).unwrap().write_all(b"{}\n").unwrap();
     let results: Vec<Result<_, Error>> = (&mut run).map(|(_, result)| result).collect();

@@ -1,7 +1,5 @@
 //! Runs without a network, to measure what a run itself costs.
 
-use std::path::Path;
-
 use super::Run;
 use super::settings::Settings;
 use super::shell::Shell;
@@ -16,18 +14,13 @@ use crate::journal::Journal;
 ///
 /// If the journal cannot be used.
 pub fn run_bulk(
-    items: u64,
+    ids: impl Iterator<Item = String> + 'static,
     workers: usize,
     call: impl Fn() -> ChatResponse + Send + Sync + 'static,
-    journal: Option<&Path>,
+    journal: Option<Journal>,
 ) -> Result<u64, Error> {
-    let settings = Settings {
-        workers,
-        look_ahead: workers * 4,
-        journal: journal.map(Journal::new),
-        ..Settings::default()
-    };
-    let items = (0..items).map(|id| (id.to_string(), ChatRequest::from("Describe a teapot.")));
+    let settings = Settings { workers, journal, ..Settings::default() };
+    let items = ids.map(|id| (id, Box::new(ChatRequest::from("Describe a teapot."))));
     let call = Box::new(move |_: &ChatRequest| Ok(call()));
     let run = Shell::<Chats, ChatResponse>::start(Box::new(items), call, Box::new(Ok), settings)?;
     Ok(Run::new(run).map(|(_, result)| u64::from(result.is_ok())).sum())

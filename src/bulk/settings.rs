@@ -23,6 +23,10 @@ const WORKERS: usize = 8;
 /// caller needs for a result.
 const AHEAD: usize = 4;
 
+/// The fewest items that are read ahead. With fewer, a few workers with fast calls would run out of
+/// items while the caller's thread wakes up.
+const LEAST_AHEAD: usize = 32;
+
 /// Many calls: how many at once, what happens to failures, and where their results are kept.
 ///
 /// [`Client::bulk`](crate::Client::bulk) makes one. [`chat`](Self::chat) and [`embed`](Self::embed)
@@ -59,6 +63,7 @@ pub struct Bulk {
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) workers: usize,
+    /// The most items that have been read and not yielded; 0 for the default.
     pub(super) look_ahead: usize,
     pub(super) ordered: bool,
     pub(super) on_budget: OnBudget,
@@ -71,6 +76,17 @@ pub(super) struct Settings {
     pub(super) stop_on: Option<StopOn>,
     /// How to use batches, if the run does.
     pub(super) batched: Option<(Batched, Arc<Caller>)>,
+}
+
+impl Settings {
+    /// The most items that have been read and not yielded.
+    pub(super) fn look_ahead(&self) -> usize {
+        match (self.look_ahead, &self.batched) {
+            (0, Some((batched, _))) => batched.max_requests.saturating_mul(batched.in_flight),
+            (0, None) => self.workers.saturating_mul(AHEAD).max(LEAST_AHEAD),
+            (items, _) => items,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -130,7 +146,8 @@ impl Bulk {
     }
 
     /// Sets the most items that have been read and whose results have not been yielded. It bounds
-    /// the memory of a run. Default: four times the number of workers, which is also what 0 means.
+    /// the memory of a run. Default: four times the number of workers, but at least 32, which is also
+    /// what 0 means.
     pub fn look_ahead(mut self, items: usize) -> Self {
         self.settings.look_ahead = items;
         self
@@ -329,18 +346,12 @@ impl Bulk {
                 "workers is 0; a run needs at least one worker",
             ));
         }
-        if settings.look_ahead == 0 {
-            settings.look_ahead = match &settings.batched {
-                Some((batched, _)) => batched.max_requests.saturating_mul(batched.in_flight),
-                None => settings.workers.saturating_mul(AHEAD),
-            };
-        }
         let items = requests.into_iter();
         if settings.total.is_none() {
             let (least, most) = items.size_hint();
             settings.total = most.filter(|most| *most == least).and_then(|n| n.try_into().ok());
         }
-        let items = items.map(|(id, request)| (id.to_string(), request.into()));
+        let items = items.map(|(id, request)| (id.to_string(), Box::new(request.into())));
         let call = move |request: &W::Request| W::call(&self.caller, request);
         Shell::<'a, W, T>::start(Box::new(items), Box::new(call), Box::new(map), settings)
             .map(Run::new)

@@ -29,7 +29,7 @@ use crate::journal::{self, Index, Opened};
 use batches::Batches;
 use intake::Past;
 
-type Item<W> = (String, <W as Task>::Request);
+type Item<W> = (String, Box<<W as Task>::Request>);
 type Items<'a, W> = Box<dyn Iterator<Item = Item<W>> + 'a>;
 type Yielded<T> = (String, Result<T, Error>);
 
@@ -93,6 +93,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             None => (Index::new(), None, None, Vec::new()),
         };
         let batches = Batches::open(&settings, open, reader.as_mut())?;
+        let core = Core::new(settings.workers, settings.look_ahead(), settings.ordered);
         let past = reader.zip(settings.journal).map(|(reader, journal)| Past {
             reader,
             repeat_failures: journal.repeat_failures,
@@ -103,7 +104,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         let mut this = Self {
             items: first.is_some().then_some(items),
             first,
-            core: Core::new(settings.workers, settings.look_ahead, settings.ordered),
+            core,
             index,
             past,
             duplicates: settings.deduplicate.then(Duplicates::default),
@@ -196,7 +197,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
 
     /// Takes an item back from a worker.
     fn take(&mut self, Report { mut job, outcome }: Report<W, T>) {
-        let Outcome { ended, limited, fault } = outcome;
+        let Outcome { ended, limited, fault } = *outcome;
         let now = Instant::now();
         // Batches have no pace.
         let limited = limited.filter(|_| self.batches.is_none());

@@ -26,7 +26,8 @@ pub(super) type Map<W, T> = Box<dyn Fn(<W as Task>::Answer) -> Result<T, Error> 
 pub(super) struct Job<W: Task> {
     pub(super) number: u64,
     pub(super) id: String,
-    pub(super) request: W::Request,
+    /// Boxed, as a job moves often, and a request is large.
+    pub(super) request: Box<W::Request>,
     /// The request's fingerprint, if a journal or deduplication needs it.
     pub(super) print: Option<Fingerprint>,
     pub(super) work: Work<W::Answer>,
@@ -44,7 +45,7 @@ impl<W: Task> Job<W> {
     pub(super) fn new(
         number: u64,
         id: String,
-        request: W::Request,
+        request: Box<W::Request>,
         print: Option<Fingerprint>,
         work: Work<W::Answer>,
     ) -> Self {
@@ -70,7 +71,8 @@ pub(super) enum Work<A> {
 /// An item that a worker is done with.
 pub(super) struct Report<W: Task, T> {
     pub(super) job: Job<W>,
-    pub(super) outcome: Outcome<W::Answer, T>,
+    /// Boxed, because a channel reserves room for many reports at once.
+    pub(super) outcome: Box<Outcome<W::Answer, T>>,
 }
 
 /// What became of an item.
@@ -153,7 +155,7 @@ impl<W: Task, T> Shared<W, T> {
             // The other workers need not wait for the program to read the report.
             self.stopped.store(true, Ordering::Relaxed);
         }
-        Report { job, outcome }
+        Report { job, outcome: Box::new(outcome) }
     }
 
     fn has_stopped(&self) -> bool {

@@ -85,7 +85,7 @@ impl<W: Task> Batches<W> {
             on_budget: settings.on_budget,
             pause: (batched.times.first, batched.times.longest),
         };
-        let most = batched.max_requests.min(settings.look_ahead);
+        let most = batched.max_requests.min(settings.look_ahead());
         let (events, news) = unbounded();
         Ok(Some(Self {
             settings: *batched,

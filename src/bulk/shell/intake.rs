@@ -76,7 +76,13 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     }
 
     /// Skips, replays or repeats an item that the journal has.
-    fn known(&mut self, id: String, request: W::Request, print: Option<Fingerprint>, line: Known) {
+    fn known(
+        &mut self,
+        id: String,
+        request: Box<W::Request>,
+        print: Option<Fingerprint>,
+        line: Known,
+    ) {
         let Some(past) = &mut self.past else { return };
         let replay = past.replay;
         match past.recall(&id, line) {
@@ -103,7 +109,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     }
 
     /// Begins an item without a result, which a batch of an earlier run may have.
-    fn begin_new(&mut self, id: String, request: W::Request, print: Option<Fingerprint>) {
+    fn begin_new(&mut self, id: String, request: Box<W::Request>, print: Option<Fingerprint>) {
         let Some(batches) = &mut self.batches else {
             return self.begin(id, request, print, Work::Call);
         };
@@ -124,7 +130,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     fn begin(
         &mut self,
         id: String,
-        mut request: W::Request,
+        mut request: Box<W::Request>,
         print: Option<Fingerprint>,
         work: Work<W::Answer>,
     ) {
@@ -143,7 +149,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     }
 
     /// Refuses an item for its id. The journal has no line for it, because lines go by id.
-    fn refuse(&mut self, id: String, request: W::Request, problem: String) {
+    fn refuse(&mut self, id: String, request: Box<W::Request>, problem: String) {
         let job = Job::new(self.core.add(), id, request, None, Work::Call);
         self.fail(job, Error::invalid_request(problem));
     }

@@ -60,7 +60,7 @@ fn a_full_disk_stops_the_run_and_no_answer_is_lost() {
         Ok(response())
     });
     let mut items: Items<'_, Chats> =
-        Box::new((0..1_000).map(|id| (id.to_string(), ChatRequest::from("hi"))));
+        Box::new((0..1_000).map(|id| (id.to_string(), Box::new(ChatRequest::from("hi")))));
     let first = items.next();
     let job = journal::Job { task: "chat", first: Some(Fingerprint(1)) };
     let mut opened = journal::open(&Journal::new(&path), job).unwrap();
@@ -98,7 +98,7 @@ fn an_item_carries_the_fault_even_if_all_others_have_an_answer() {
     // One at a time, so that nothing waits when the disk is full.
     let settings = Settings { workers: 1, look_ahead: 1, ..settings(&path) };
     let mut items: Items<'_, Chats> =
-        Box::new((0..9).map(|id| (id.to_string(), ChatRequest::from("hi"))));
+        Box::new((0..9).map(|id| (id.to_string(), Box::new(ChatRequest::from("hi")))));
     let first = items.next();
     let call: Call<Chats> = Box::new(|_| Ok(response()));
     let mut run: Shell<'_, Chats, ChatResponse> =
@@ -119,8 +119,9 @@ fn equal_requests_are_sent_once_however_far_apart() {
             Ok(response())
         });
         let texts = ["a", "b", "c"];
-        let items: Items<'_, Chats> =
-            Box::new((0..60).map(|id| (id.to_string(), ChatRequest::from(texts[id % 3]))));
+        let items: Items<'_, Chats> = Box::new(
+            (0..60).map(|id| (id.to_string(), Box::new(ChatRequest::from(texts[id % 3])))),
+        );
         let settings = Settings { workers, look_ahead, deduplicate: true, ..Settings::default() };
         let mut run: Shell<'_, Chats, ChatResponse> =
             Shell::start(items, call, Box::new(Ok), settings).unwrap();
