@@ -52,7 +52,12 @@ pub fn measure(bench: &str, wire: Wire, flags: &Flags, calls: u32) -> Result<Fou
 
 /// What this program prints with these arguments, in a process of its own.
 pub fn child(args: &[&str]) -> Result<String, Failure> {
-    let output = Command::new(env::current_exe()?).args(args).output()?;
+    text_of(Command::new(env::current_exe()?).args(args))
+}
+
+/// What a program prints that ends well.
+pub fn text_of(program: &mut Command) -> Result<String, Failure> {
+    let output = program.output()?;
     if output.status.success() {
         Ok(String::from_utf8(output.stdout)?)
     } else {

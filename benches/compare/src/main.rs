@@ -6,6 +6,7 @@
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- instructions [--json] [--quick] [--arms A,B]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- scale [--json] [--quick] [--arms A,B]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- route [--json] [--quick]
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- bulk [--json] [--quick] [--arms A,B]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- pool [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- costs [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- metrics [--json] [--quick]
@@ -30,6 +31,11 @@
 //! the same servers: latency and processor time. The environment variable `LITELLM` names its
 //! program (PyPI `litellm[proxy]`); default: `litellm`.
 //!
+//! `bulk` measures bulk runs next to asyncio with openai-python and a semaphore, and to LiteLLM's
+//! `batch_completion`: wall time, processor time and memory of each. It also measures how near 256
+//! workers come to the ideal where each call takes 200 ms. The environment variable `PYTHON` names a
+//! Python that has the packages `openai` and `litellm`; default: `python3`.
+//!
 //! `pool` measures the pool against r2d2's and ureq's own: all of them in the same
 //! run, in an order that rotates, and medians of the rounds. `--quick` makes fewer
 //! and shorter rounds; `--json` prints the numbers once more as one JSON object on
@@ -48,6 +54,7 @@
 //! tollgate and with its peers.
 
 mod arms;
+mod bulk;
 mod call;
 mod comparison;
 mod contended;
@@ -79,6 +86,7 @@ const USAGE: &str = "usage: compare overhead [--json] [--quick] [--arms A,B] \
                      | compare stream [--json] [--quick] [--arms A,B] \
                      | compare instructions [--json] [--quick] [--arms A,B] \
                      | compare scale [--json] [--quick] [--arms A,B] \
+                     | compare bulk [--json] [--quick] [--arms A,B] \
                      | compare route [--json] [--quick] | compare pool [--json] [--quick] \
                      | compare costs [--json] [--quick] | compare metrics [--json] [--quick] \
                      | compare footprint [--json] [--rounds N] [--arms A,B]";
@@ -92,12 +100,16 @@ fn main() -> ExitCode {
             return failure::exit(instructions::instructions(flags));
         }
         ["scale", ref flags @ ..] => return failure::exit(scale::scale(flags)),
+        ["bulk", ref flags @ ..] => return failure::exit(bulk::bulk(flags)),
         ["route", ref flags @ ..] => return failure::exit(route::route(flags)),
         ["footprint", ref flags @ ..] => return failure::exit(footprint::footprint(flags)),
         // What these run in processes of their own.
         ["serve", scheme] => return failure::exit(server::serve(scheme)),
         ["arm", bench, arm, url, calls] => {
             return failure::exit(arms::run(bench, arm, url, calls));
+        }
+        ["bulk-run", arm, url, calls, width] => {
+            return failure::exit(bulk::run(arm, url, calls, width));
         }
         ["many", bench, arm, url, count] => {
             return failure::exit(scale::run(bench, arm, url, count));

@@ -9,6 +9,9 @@ pub const KEY: &str = "sk-proj-4fVbXo0mJ1kq7Zr9Hc2LwTn8sYd6Ue5A";
 pub const QUESTION: &str = "What is the capital of France?";
 pub const ANSWER: &str = "The capital of France is Paris.";
 
+/// How long an answer takes that comes soon.
+pub const SOON: Duration = Duration::from_millis(50);
+
 /// How long an answer takes that is late.
 pub const DELAY: Duration = Duration::from_millis(200);
 

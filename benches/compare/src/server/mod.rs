@@ -26,6 +26,8 @@ pub const AUTHORITY: &[u8] = include_bytes!("../../../../tests/tls/ca.pem");
 pub enum Manner {
     /// At once, a stream in large writes.
     AtOnce,
+    /// After [`answers::SOON`].
+    Soon,
     /// After [`answers::DELAY`].
     Late,
     /// With the beginning of a stream, which is then left open.
@@ -36,8 +38,9 @@ pub enum Manner {
 }
 
 impl Manner {
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 5] = [
         (Self::AtOnce, "/at-once/"),
+        (Self::Soon, "/soon/"),
         (Self::Late, "/late/"),
         (Self::Open, "/open/"),
         (Self::Packets, "/packets/"),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::Manner;
-use super::answers::{Answers, DELAY};
+use super::answers::{Answers, DELAY, SOON};
 use super::request::Request;
 use crate::failure::Failure;
 
@@ -70,6 +70,7 @@ fn answer(mut stream: impl Read + Write, answers: &Answers) -> io::Result<()> {
     let mut buffer = Vec::new();
     while let Some(request) = Request::read(&mut stream, &mut buffer)? {
         match request.manner {
+            Manner::Soon => thread::sleep(SOON),
             Manner::Late => thread::sleep(DELAY),
             Manner::Open => {
                 stream.write_all(&answers.beginning)?;
