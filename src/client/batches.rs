@@ -65,12 +65,7 @@ impl Client {
             tags: <_>::default(),
             most: (None, None),
         };
-        let times = WaitTimes {
-            first: Duration::from_secs(10),
-            longest: Duration::from_secs(300),
-            limit: None,
-        };
-        Batches { caller: Arc::clone(&self.caller), options, times }
+        Batches { caller: Arc::clone(&self.caller), options, times: WaitTimes::default() }
     }
 }
 
@@ -115,15 +110,13 @@ impl Batches {
     /// Sets the time between the first two looks of [`wait`](Self::wait). It grows by half each
     /// time, up to [`max_poll_interval`](Self::max_poll_interval). Default: 10 s.
     pub fn poll_interval(mut self, first: Duration) -> Self {
-        self.times.first = first;
-        self.times.longest = self.times.longest.max(first);
+        self.times.set_first(first);
         self
     }
 
     /// Sets the longest time between two looks of [`wait`](Self::wait). Default: 300 s.
     pub fn max_poll_interval(mut self, longest: Duration) -> Self {
-        self.times.longest = longest;
-        self.times.first = self.times.first.min(longest);
+        self.times.set_longest(longest);
         self
     }
 

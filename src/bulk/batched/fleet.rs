@@ -164,7 +164,11 @@ impl<J: InBatch> Fleet<J> {
         name: impl FnOnce() -> String,
         now: Instant,
     ) -> Option<Launch<J>> {
-        for Resting { provider, jobs, .. } in self.resting.extract_due(now) {
+        let resting = std::mem::take(&mut self.resting);
+        let (due, later): (Vec<_>, Vec<_>) =
+            resting.into_iter().partition(|resting| resting.due <= now);
+        self.resting = later;
+        for Resting { provider, jobs, .. } in due {
             jobs.into_iter().for_each(|job| self.groups.add(&provider, job));
         }
         if !self.has_room() {
@@ -247,12 +251,19 @@ impl<J: InBatch> Fleet<J> {
     pub(crate) fn not_created(&mut self, number: u64, ids: &[String]) {
         let Some(flight) = self.flights.get_mut(&number) else { return };
         flight.submitted = true;
-        for id in ids {
-            self.claimed.remove(id);
-            if let Some(job) = flight.jobs.remove(id) {
-                self.groups.add(&flight.provider, job);
-            }
+        for job in ids.iter().filter_map(|id| flight.jobs.remove(id)) {
+            self.groups.add(&flight.provider, job);
         }
+        for id in ids {
+            self.take_claim(number, id);
+        }
+    }
+
+    /// Takes the claim of this batch to an item. A later batch may have one too.
+    fn take_claim(&mut self, number: u64, id: &str) -> Option<Fingerprint> {
+        let (_, request) = *self.claimed.get(id).filter(|(of, _)| *of == number)?;
+        self.claimed.remove(id);
+        Some(request)
     }
 
     /// Notes the result of an item. `refused` says whether the provider refused the whole batch.
@@ -266,13 +277,15 @@ impl<J: InBatch> Fleet<J> {
         let flight = self.flights.get_mut(&number)?;
         match flight.jobs.remove(&id) {
             Some(job) => self.decide(number, job, outcome, refused),
-            // A result that is not final is no news to an item that is read later.
-            None if self.claimed.contains_key(&id) && outcome.is_answered() => {
-                flight.results.insert(id, outcome);
+            None if outcome.is_answered() => {
+                if self.claimed.get(&id).is_some_and(|(of, _)| *of == number) {
+                    flight.results.insert(id, outcome);
+                }
                 None
             }
+            // An item that is read later begins anew.
             None => {
-                self.claimed.remove(&id);
+                self.take_claim(number, &id);
                 None
             }
         }
@@ -357,40 +370,29 @@ impl<J: InBatch> Fleet<J> {
                 && (flight.jobs.is_empty() && flight.at_work == 0)
                 && (flight.results.is_empty() || all_read)
         };
-        let over = self.flights.iter().filter(|(_, flight)| is_over(flight));
-        let over: Vec<u64> = over.map(|(number, _)| *number).collect();
-        let over = over.into_iter().filter_map(|number| self.flights.remove(&number));
-        let over: Vec<_> = over.collect();
-        let over = over
-            .into_iter()
-            .filter(|flight| flight.landing.as_ref().is_some_and(|landing| landing.has_lines));
-        over.map(|InFlight { name, results, .. }| {
+        let numbers = self.flights.iter().filter(|(_, flight)| is_over(flight));
+        let numbers: Vec<u64> = numbers.map(|(number, _)| *number).collect();
+        let mut over = Vec::new();
+        for number in numbers {
+            let Some(InFlight { name, results, landing, .. }) = self.flights.remove(&number) else {
+                continue;
+            };
             let unread = results.into_iter().filter_map(|(id, outcome)| {
-                let (_, request) = self.claimed.remove(&id)?;
+                let request = self.take_claim(number, &id)?;
                 Some(Unread { id, request, outcome })
             });
-            Over { name, unread: unread.collect() }
-        })
-        .collect()
+            let unread = unread.collect();
+            if landing.is_some_and(|landing| landing.has_lines) {
+                over.push(Over { name, unread });
+            }
+        }
+        over
     }
 
     /// Takes an item that is not submitted, because the run stops.
     pub(crate) fn take_any(&mut self) -> Option<J> {
         let resting = self.resting.iter_mut().find_map(|resting| resting.jobs.pop());
         resting.or_else(|| self.groups.take_one())
-    }
-}
-
-trait ExtractDue<J> {
-    /// Removes those that are due.
-    fn extract_due(&mut self, now: Instant) -> Vec<Resting<J>>;
-}
-
-impl<J> ExtractDue<J> for Vec<Resting<J>> {
-    fn extract_due(&mut self, now: Instant) -> Vec<Resting<J>> {
-        let (due, later) = std::mem::take(self).into_iter().partition(|resting| resting.due <= now);
-        *self = later;
-        due
     }
 }
 

@@ -178,7 +178,17 @@ impl<W: Task, T: Send + 'static> Flight<W, T> {
         let (created, places) = batch.created();
         let is_held = |place: &usize| !dropped[batch.items[*place].part];
         let held: Vec<usize> = places.iter().copied().filter(is_held).collect();
+        // If that fails, the ledger counts it as spent after a while.
         let _ = self.caller.release_batch(&options, &batch, &held);
+        let mut log = self.log(Vec::new());
+        for (job, part) in batch.parts.iter().enumerate().filter(|(job, _)| !dropped[*job]) {
+            let step = match part.id.is_empty() {
+                true => Step::Dropped { job },
+                false => Step::Created { job, id: part.id.clone() },
+            };
+            // Without the line, the next run looks for the job again.
+            let _ = log.write(&step);
+        }
         let left: HashSet<usize> = places.into_iter().collect();
         let (mut ids, mut not_created) = (Vec::new(), Vec::new());
         for (place, (id, _)) in items.into_iter().enumerate() {
@@ -197,9 +207,9 @@ impl<W: Task, T: Send + 'static> Flight<W, T> {
             landing.error.as_ref().is_some_and(|error| error.kind() == ErrorKind::NotFound);
         if is_gone && self.repeats {
             self.send(Event::NotCreated(ids));
-            return (Landing { is_over: true, has_lines: true, error: None }, None);
+            return (Landing { is_over: true, has_lines: true, error: None }, log.fault);
         }
-        (landing, None)
+        (landing, log.fault)
     }
 
     /// Waits for a batch and reads its results.

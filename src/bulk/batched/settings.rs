@@ -26,16 +26,7 @@ pub struct Batched {
 
 impl Default for Batched {
     fn default() -> Self {
-        Self {
-            max_requests: 5_000,
-            in_flight: 4,
-            fall_back: false,
-            times: WaitTimes {
-                first: Duration::from_secs(10),
-                longest: Duration::from_secs(300),
-                limit: None,
-            },
-        }
+        Self { max_requests: 5_000, in_flight: 4, fall_back: false, times: WaitTimes::default() }
     }
 }
 
@@ -74,15 +65,13 @@ impl Batched {
     /// Sets the time between the first two looks at a batch. It grows by half each time, up to
     /// [`max_poll_interval`](Self::max_poll_interval). Default: 10 s.
     pub fn poll_interval(mut self, first: Duration) -> Self {
-        self.times.first = first;
-        self.times.longest = self.times.longest.max(first);
+        self.times.set_first(first);
         self
     }
 
     /// Sets the longest time between two looks at a batch. Default: 300 s.
     pub fn max_poll_interval(mut self, longest: Duration) -> Self {
-        self.times.longest = longest;
-        self.times.first = self.times.first.min(longest);
+        self.times.set_longest(longest);
         self
     }
 

@@ -25,6 +25,26 @@ pub(crate) struct WaitTimes {
     pub(crate) limit: Option<Duration>,
 }
 
+impl Default for WaitTimes {
+    fn default() -> Self {
+        Self { first: Duration::from_secs(10), longest: Duration::from_secs(300), limit: None }
+    }
+}
+
+impl WaitTimes {
+    /// Sets the first time between two looks, and raises the longest to it.
+    pub(crate) fn set_first(&mut self, first: Duration) {
+        self.first = first;
+        self.longest = self.longest.max(first);
+    }
+
+    /// Sets the longest time between two looks, and lowers the first to it.
+    pub(crate) fn set_longest(&mut self, longest: Duration) {
+        self.longest = longest;
+        self.first = self.first.min(longest);
+    }
+}
+
 /// A batch in a provider's list.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -232,3 +232,17 @@ fn items_of_a_batch_that_is_not_read_are_not_done() {
     assert!(matches!(&actions[..], [Action::Undone(..)]));
     assert!(fleet.over(true).is_empty(), "a later run reads it");
 }
+
+#[test]
+fn the_later_of_two_interrupted_batches_has_the_item() {
+    let mut fleet = fleet(false, 1, 2);
+    let claim = || [("a".to_owned(), Fingerprint(7))];
+    let first = fleet.resume("first".to_owned(), openai(), claim());
+    let second = fleet.resume("second".to_owned(), openai(), claim());
+    fleet.not_created(first, &["a".to_owned()]);
+    assert!(fleet.result(first, "a".to_owned(), BatchOutcome::Expired, false).is_none());
+    assert!(fleet.result(first, "a".to_owned(), answer(), false).is_none());
+    fleet.landed(first, landing(), Instant::now());
+    assert_eq!(fleet.over(true).pop().map(|over| over.unread.len()), Some(0));
+    assert_eq!(fleet.claim("a"), Some((second, Fingerprint(7))));
+}
