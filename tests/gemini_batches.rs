@@ -77,6 +77,20 @@ fn a_large_file_is_uploaded_in_pieces() {
 }
 
 #[test]
+fn every_step_of_an_upload_and_the_job_have_their_own_idempotency_key() {
+    let server = server();
+    server.batches(BatchScript::new().interrupt_uploads(1));
+    let client = builder(&server, GEMINI_BY_FILE, MODEL).idempotency_keys(true).build().unwrap();
+    client.batches(GEMINI_BY_FILE).submit(requests(5)).unwrap();
+    let requests = server.requests();
+    let mut keys: Vec<_> =
+        requests.iter().filter_map(|request| request.header("idempotency-key")).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), 5, "start, piece, query, piece and job: {keys:?}");
+}
+
+#[test]
 fn an_interrupted_upload_goes_on_where_it_broke_off() {
     let server = server();
     server.batches(BatchScript::new().interrupt_uploads(3));

@@ -125,9 +125,11 @@ impl Service {
         let mut bytes = Vec::with_capacity(length);
         let read = draft.file(spool, at).take(length as u64).read_to_end(&mut bytes);
         read.map_err(|error| spool::failed(error, "read"))?;
+        // Another idempotency key for each piece, and for the job.
+        let key = format!("{name}-{at}");
         let piece = Ask {
             headers: Session::send(at, at + length == draft.bytes),
-            once: Some(name),
+            once: Some(&key),
             ..Ask::to(Place::Named(&session.target), json(bytes))
         };
         self.ask(piece, arrived)
