@@ -13,7 +13,6 @@ use super::reply::{Ending, Fault, Framing, Reply};
 use super::request::Request;
 use super::response::{LAST_CHUNK, Response, chunk};
 use super::server::{Lease, Server};
-use super::upstream::Forwarded;
 
 /// A pause below this ends exactly on time, not at a tick of the kernel's clock.
 const SHORT: Duration = Duration::from_millis(20);
@@ -46,8 +45,8 @@ pub(super) fn run(lease: &Lease, silent: bool) {
         let chosen = choose(server, &request);
         let serial = server.record.note(&request);
         let reply = match chosen {
-            Chosen::Reply(reply) => reply,
-            Chosen::Forward(forwarded) => match forwarded.open(&request) {
+            Answer::Reply(reply) => reply,
+            Answer::Forward(forwarded) => match forwarded.open(&request) {
                 Ok(opened) => {
                     let passed = reader.take().and_then(|()| opened.pass_back(stream, &request));
                     match passed {
@@ -55,7 +54,7 @@ pub(super) fn run(lease: &Lease, silent: bool) {
                         Ok(false) | Err(_) => return,
                     }
                 }
-                Err(reply) => Arc::new(reply),
+                Err(reply) => Arc::from(reply),
             },
         };
         let response = render::response(&reply, &request, serial, SystemTime::now());
@@ -77,28 +76,19 @@ fn refuse(mut stream: &TcpStream, problem: Problem) {
     let _ = stream.shutdown(Shutdown::Write);
 }
 
-/// How a request is answered.
-enum Chosen {
-    Reply(Arc<Reply>),
-    Forward(Forwarded),
-}
-
 /// Rules come first and see every request. Recordings take the place of the script.
-fn choose(server: &Server, request: &Request) -> Chosen {
+fn choose(server: &Server, request: &Request) -> Answer {
     if let Some(key) = server.key.read().as_deref() {
         if request.api_key() != Some(key) {
-            return Chosen::Reply(Arc::new(Reply::status(401)));
+            return Reply::status(401).into();
         }
     }
     if let Some(reply) = server.script.by_rule(request) {
-        return Chosen::Reply(reply);
+        return Answer::Reply(reply);
     }
     let recordings = server.recordings.read().clone();
-    match recordings.answer(request) {
-        Some(Answer::Reply(reply)) => Chosen::Reply(Arc::new(reply)),
-        Some(Answer::Forward(forwarded)) => Chosen::Forward(forwarded),
-        None => Chosen::Reply(scripted(server, request)),
-    }
+    let answer = recordings.answer(request);
+    answer.unwrap_or_else(|| Answer::Reply(scripted(server, request)))
 }
 
 /// Requests that a provider would refuse use up no scripted reply.

@@ -92,9 +92,15 @@ pub(super) struct Recordings {
 
 /// What to do with a request.
 pub(super) enum Answer {
-    Reply(Reply),
+    Reply(Arc<Reply>),
     /// To send it on, and record the answer if there is a folder.
-    Forward(Forwarded),
+    Forward(Box<Forwarded>),
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self::Reply(Arc::new(reply))
+    }
 }
 
 impl Recordings {
@@ -107,7 +113,7 @@ impl Recordings {
         }
         let Some(method) = method(request.method()) else {
             let reply = Reply::error(405, "", "Recordings have GET and POST requests only.");
-            return Some(Answer::Reply(reply.header("allow", "GET, POST")));
+            return Some(reply.header("allow", "GET, POST").into());
         };
         let (provider, url) = match upstream {
             Some(upstream) => (upstream.provider().clone(), upstream.url(request.target())),
@@ -115,7 +121,7 @@ impl Recordings {
         };
         let Some(url) = url else {
             let reply = Reply::error(400, "", "The address of the request is not valid.");
-            return Some(Answer::Reply(reply));
+            return Some(reply.into());
         };
         let secrets = secrets(request, &url);
         let canonical = Canonical::of(request);
@@ -123,28 +129,28 @@ impl Recordings {
         let served = replay.as_ref().map(|replay| replay.serve(&asked, &secrets));
         let missing = match served.transpose() {
             Err(error) => {
-                return Some(Answer::Reply(Reply::error(500, "unusable", error.to_string())));
+                return Some(Reply::error(500, "unusable", error.to_string()).into());
             }
             Ok(Some(Served::Recorded(response))) => {
-                return Some(Answer::Reply(Reply::recorded(response)));
+                return Some(Reply::recorded(response).into());
             }
             Ok(Some(Served::Missing(path))) => Some(path),
             Ok(None) => None,
         };
         let is_offline = replay.as_ref().is_some_and(Replay::is_offline);
         Some(match (upstream, missing) {
-            (Some(upstream), _) if !is_offline => Answer::Forward(Forwarded {
+            (Some(upstream), _) if !is_offline => Answer::Forward(Box::new(Forwarded {
                 upstream: Arc::clone(upstream),
                 replay: replay.clone(),
                 method,
                 url,
                 canonical,
                 secrets: Arc::new(secrets),
-            }),
+            })),
             (upstream, missing) => {
                 let path = missing.unwrap_or_default();
                 let message = not_recorded(&path, request, upstream.is_some());
-                Answer::Reply(Reply::error(404, "not_recorded", message))
+                Reply::error(404, "not_recorded", message).into()
             }
         })
     }

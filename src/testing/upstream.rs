@@ -117,11 +117,12 @@ impl Forwarded {
     /// # Errors
     ///
     /// The reply that says why there is no answer.
-    pub(super) fn open(self, request: &Request) -> Result<Opened, Reply> {
+    pub(super) fn open(self, request: &Request) -> Result<Opened, Box<Reply>> {
         let Self { upstream, method, url, secrets, .. } = &self;
         let failed = |error: Error| {
             let error = error.hide(secrets);
-            Reply::error(502, "not_forwarded", format!("the request was not answered: {error}"))
+            let message = format!("the request was not answered: {error}");
+            Box::new(Reply::error(502, "not_forwarded", message))
         };
         let Some((transport, endpoint)) = upstream.client.way() else {
             return Err(failed(Error::cancelled()));
