@@ -133,9 +133,11 @@ impl Stream {
     ) -> Result<Step, Failure> {
         self.parts.add_text(text, self.repeated.is_thought, &mut self.room, events)?;
         self.finished = false;
-        for (name, count) in usage::GROWING.iter().zip(counts) {
-            if let (Some(count), Some(known)) = (count, self.usage.get_mut(*name)) {
-                *known = (*count).into();
+        if let Value::Object(usage) = &mut self.usage {
+            for (name, count) in usage::GROWING.iter().zip(counts) {
+                if let (Some(count), Some(known)) = (count, wire::member_mut(usage, name)) {
+                    *known = (*count).into();
+                }
             }
         }
         if self.repeated.counts_output {
