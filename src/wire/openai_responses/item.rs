@@ -6,7 +6,7 @@ use crate::chat::{
     FinishReason, Format, Image, MediaSource, Opaque, Part, Provenance, Reasoning, Text, ToolCall,
 };
 use crate::wire::finish_reason::finish_reason;
-use crate::wire::json::object_of;
+use crate::wire::json::{member, object_of};
 use crate::wire::openai_chat::tool_call;
 
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
@@ -44,7 +44,7 @@ pub(super) fn add_parts(index: usize, item: Value, seed: u64, parts: &mut Vec<Pa
 /// Returns the type of an item. Compatible servers may leave out that of a message, as OpenAI allows
 /// in requests (`EasyInputMessageParam`).
 pub(super) fn kind(item: &Map<String, Value>) -> &str {
-    match item.get("type").and_then(Value::as_str) {
+    match member(item, "type").and_then(Value::as_str) {
         Some(kind) => kind,
         None if item.contains_key("content") => "message",
         None => "",
@@ -52,7 +52,7 @@ pub(super) fn kind(item: &Map<String, Value>) -> &str {
 }
 
 pub(super) fn is_assistant(message: &Map<String, Value>) -> bool {
-    message.get("role").is_none_or(|role| role == "assistant")
+    member(message, "role").is_none_or(|role| role == "assistant")
 }
 
 fn has_text(members: &Map<String, Value>, name: &str) -> bool {
