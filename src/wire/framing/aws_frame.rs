@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::aws_event_stream::Message;
+use super::sse::lossy;
 use super::{ERROR, Frame};
 use crate::wire::Failure;
 
@@ -32,7 +33,7 @@ pub(super) fn read(
             set(&mut error, "message", message.text_header(":error-message"));
         }
         _ => {
-            let data = String::from_utf8_lossy(message.payload());
+            let data = lossy(message.payload());
             let name = message.text_header(":event-type");
             return on_frame(Frame { name, data: &data });
         }

@@ -358,7 +358,7 @@ fn text(bytes: Vec<u8>) -> String {
 
 /// Converts bytes to text. The check for valid UTF-8 comes first because it is fast and almost
 /// always succeeds.
-fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(bytes),
