@@ -81,6 +81,12 @@ fn embeddings_encode(bencher: Bencher<'_, '_>) {
     measure(bencher, workload::embeddings_encode());
 }
 
+/// A whole call that the cache answers. Budget: 5 µs from memory, 50 µs from a folder.
+#[divan::bench(args = ["memory", "folder"])]
+fn cache_hit(bencher: Bencher<'_, '_>, store: &'static str) {
+    measure(bencher, workload::cache_hit(store));
+}
+
 /// Budget: 200 ns.
 #[divan::bench]
 fn price(bencher: Bencher<'_, '_>) {

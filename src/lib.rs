@@ -54,7 +54,7 @@
 //! | `platform-verifier` | no | rustls, but the operating system checks certificates |
 //! | `native-tls` | no | the operating system's TLS instead; combine with `default-features = false` |
 //! | `bedrock` | no | [Amazon Bedrock](guide::providers): AWS's signatures and event streams |
-//! | `sqlite` | no | [`SqliteLedger`](guide::processes): budgets in a file that processes share |
+//! | `sqlite` | no | [`SqliteLedger`](guide::processes) and [`Cache::sqlite`](guide::cache): budgets and answers in files that processes share |
 //! | `vertex` | no | [Vertex AI](guide::vertex): Google Cloud's credentials |
 //! | `tracing` | no | [`TracingObserver`](guide::tracing): spans for the `tracing` crate |
 //! | `metrics` | no | [`MetricsObserver`](guide::tracing): counts and histograms for the `metrics` crate |

@@ -88,19 +88,20 @@ fn client_price(server: &Loopback, request: ChatRequest) -> Money {
 }
 
 #[test]
-fn an_exhausted_budget_does_not_change_the_key_of_an_open_ended_request() {
-    let server = loopback();
+fn an_output_limit_that_a_budget_sets_is_not_in_the_key() {
+    let (server, cache) = (loopback(), memory());
     server.default_reply(Reply::text("Paris").usage(10, 5));
-    let client =
-        builder(&server, "openai").budget(Budget::total(Money::cents(1))).cache(memory()).build();
-    let client = client.unwrap();
-    // The budget sets an output limit that depends on the money that is left.
-    client.chat("one").unwrap();
-    client.chat("two").unwrap();
-    assert_eq!(client.chat("one").unwrap().source(), AnswerSource::Cached);
-    let limits: Vec<_> =
+    let limited = |limit: Money| {
+        builder(&server, "openai").budget(Budget::total(limit)).cache(&cache).build().unwrap()
+    };
+    // Too little for a long answer, so that a shorter one is asked for.
+    limited(Money::cents(1)).chat("hi").unwrap();
+    assert_eq!(limited(Money::dollars(1)).chat("hi").unwrap().source(), AnswerSource::Live);
+    let bodies: Vec<_> =
         server.requests().iter().map(|request| request.json().to_string()).collect();
-    assert!(limits.iter().all(|body| body.contains("max_tokens")), "{limits:?}");
+    assert!(bodies.iter().all(|body| body.contains("max_tokens")), "{bodies:?}");
+    assert_eq!(limited(Money::cents(1)).chat("hi").unwrap().source(), AnswerSource::Cached);
+    assert_eq!(caching(&server, cache.clone()).chat("hi").unwrap().source(), AnswerSource::Cached);
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use std::hint::black_box;
 use std::time::Duration;
 use tollgate::route::Route;
-use tollgate::{Budget, ChatRequest, Client, ClientBuilder, Money, ProviderConfig, StreamEvent};
+use tollgate::{
+    AnswerSource, Budget, Cache, ChatRequest, Client, ClientBuilder, Money, ProviderConfig,
+    StreamEvent,
+};
 
 use crate::workload::Workload;
 use crate::workload::streams::CHUNKS;
@@ -18,6 +21,31 @@ pub(crate) fn routed(address: &str) -> Workload {
     let provider = ProviderConfig::new("openai").api_key("sk-loopback").base_url(base_url(address));
     let route = Route::new("any").target("openai/gpt-4o-mini");
     call(build(Client::builder().add_provider(provider).route(route).model("any")))
+}
+
+/// A call that the cache cannot answer, and whose answer it keeps. It may take 2 % more.
+pub(crate) fn cache_miss(address: &str) -> Workload {
+    // Too small for a round of prompts, so that each answer makes room for itself.
+    let client = build(own(address).cache(Cache::memory(64 * 1024)));
+    // As long as that of `chat`.
+    let prompts: Vec<String> =
+        (0..1_000).map(|number| format!("What is capital number {number:06}?")).collect();
+    let mut turn = 0;
+    Workload::new(move || {
+        let prompt = prompts[turn % prompts.len()].as_str();
+        turn += 1;
+        let request = ChatRequest::from(prompt).tag("customer", "acme");
+        let response = client.chat(request).expect("an answer");
+        assert_eq!(response.source(), AnswerSource::Live);
+        assert_eq!(black_box(response).text(), "Paris");
+    })
+}
+
+/// A call that the cache answers from memory.
+pub(crate) fn cache_hit(address: &str) -> Workload {
+    let client = build(own(address).cache(Cache::memory(64 * 1024)));
+    client.chat(ChatRequest::from("What is the capital of France?")).expect("an answer");
+    call(client)
 }
 
 fn call(client: Client) -> Workload {
@@ -42,8 +70,12 @@ pub(crate) fn stream(address: &str) -> Workload {
 }
 
 fn client(address: &str) -> Client {
+    build(own(address))
+}
+
+fn own(address: &str) -> ClientBuilder {
     let builder = Client::builder().provider("openai").model("gpt-4o-mini");
-    build(builder.api_key("sk-loopback").base_url(base_url(address)))
+    builder.api_key("sk-loopback").base_url(base_url(address))
 }
 
 fn base_url(address: &str) -> String {

@@ -18,9 +18,11 @@ const fn path(name: &'static str, turns: u32, ready: fn(&str) -> Workload) -> Pa
 }
 
 /// All of them, the shortest last.
-pub(crate) const ALL: [Path; 40] = [
+pub(crate) const ALL: [Path; 42] = [
     path("call", 200, calls::chat),
     path("call_routed", 200, calls::routed),
+    path("call_cache_miss", 200, calls::cache_miss),
+    path("call_cache_hit", 500, calls::cache_hit),
     path("stream", 3, calls::stream),
     path("stream_decode_openai", 3, |_| workload::stream_decode("openai")),
     path("stream_decode_anthropic", 3, |_| workload::stream_decode("anthropic")),

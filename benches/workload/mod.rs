@@ -16,7 +16,8 @@ use tollgate::internals::{
 };
 use tollgate::route::{Balanced, Fastest, Sticky};
 use tollgate::sse::{ParseError, Parser};
-use tollgate::{ChatRequest, StreamDecoder, StreamEvent, Usage};
+use tollgate::testing::{Loopback, Reply};
+use tollgate::{AnswerSource, Cache, ChatRequest, Client, StreamDecoder, StreamEvent, Usage};
 
 use streams::CHUNKS;
 
@@ -38,6 +39,42 @@ impl Workload {
 
     fn of_bytes(bytes: usize, turn: impl FnMut() + 'static) -> Self {
         Self { turn: Box::new(turn), bytes: Some(bytes) }
+    }
+}
+
+/// Answers a chat from a cache that is kept in `store`.
+#[allow(dead_code)]
+pub(crate) fn cache_hit(store: &'static str) -> Workload {
+    let folder = std::env::temp_dir().join(format!("tollgate-bench-{}", std::process::id()));
+    let cache = match store {
+        "folder" => Cache::folder(&folder),
+        _ => Cache::memory(1 << 20),
+    };
+    let server = Loopback::start().expect("a free port");
+    server.default_reply(Reply::text("Paris").rate_limit(10_000, 9_999));
+    let client = Client::builder()
+        .provider("openai")
+        .model("gpt-4o-mini")
+        .api_key("sk-loopback")
+        .base_url(server.base_url("openai"))
+        .cache(cache)
+        .build()
+        .expect("a valid configuration");
+    client.chat(requests::small()).expect("an answer");
+    let folder = Removed(folder);
+    Workload::new(move || {
+        let _ = &folder;
+        let response = client.chat(requests::small()).expect("a stored answer");
+        assert_eq!(black_box(response).source(), AnswerSource::Cached);
+    })
+}
+
+/// A folder that is removed at the end.
+struct Removed(std::path::PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

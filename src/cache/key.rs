@@ -109,7 +109,7 @@ fn folded(a: u64, b: u64) -> u64 {
 }
 
 fn low(value: u128) -> u64 {
-    (value & u128::from(u64::MAX)) as u64
+    (value & 0xffff_ffff_ffff_ffff) as u64
 }
 
 /// Up to eight bytes as a number.

@@ -46,6 +46,8 @@ fn attempts<O: Operation, T: Measurable>(
         Prepare::Ready(prepared, reserved, slot) => (prepared, reserved, slot),
         Prepare::Answered(completed) => return Ok(completed),
     };
+    // Under such a limit, a model may also reason less.
+    let slot = slot.filter(|_| !operation.is_cut_short(&prepared));
     limits.check()?;
     let (tags, amount) = (&call.options.tags, operation.amount(&prepared));
     let demand = room::demand(caller, tags, &prepared.target, None, amount)?;

@@ -142,6 +142,13 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         }
     }
 
+    /// Where the cache keeps the answer of a target, if it does. Not if a budget cuts it short: under
+    /// such a limit, a model may also reason less.
+    fn slot(&self, at: usize, prepared: &Prepared<O::Content>) -> Option<Slot> {
+        let slots = self.slots.as_ref().filter(|_| !self.operation.is_cut_short(prepared));
+        slots?.of(at)
+    }
+
     /// Stores the answer of the call in the cache.
     fn store(&mut self) {
         if let Some((slot, entry)) = self.entry.take() {
@@ -330,7 +337,7 @@ where
             limits.after_answers(self.answers)
         });
         let streamed = self.is_streamed();
-        let slot = self.slots.as_ref().and_then(|slots| slots.of(at));
+        let slot = self.slot(at, &prepared);
         let (outcome, entry) =
             operation::attempt(permit, reserved, streamed, |reserved, unkept| {
                 let ongoing = OngoingAttempt {

@@ -132,6 +132,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
         fitness::warn(self.caller, &target, self.observed);
         let cancel = CancelToken::child_of(self.limits.bounds.cancel.as_ref());
         let limits = self.limits.of_attempt_at(self.options, &target.endpoint.settings.timeouts);
+        let slot = self.slot(at, &leg.prepared);
         let work = Work {
             caller: Arc::clone(self.caller),
             leg,
@@ -140,7 +141,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
             begun,
             streamed: self.is_streamed(),
             attempt: self.attempt,
-            slot: self.slots.as_ref().and_then(|slots| slots.of(at)),
+            slot,
             observed: self.observed.on_thread(),
         };
         let thread = work.start(track.finish.0.clone()).map_err(|work| work.leg)?;
