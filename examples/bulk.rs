@@ -98,7 +98,11 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         .failures(options.beside("failed"))
         .chat(items)?;
     let bar = Bar::start(run.progress());
-    let mut output = BufWriter::new(File::create(&options.output)?);
+    let unwritable = |cause: std::io::Error| {
+        let path = options.output.display();
+        format!("{path} cannot be written: {cause}; mend that, and run this again to resume")
+    };
+    let mut output = BufWriter::new(File::create(&options.output).map_err(unwritable)?);
     let mut undone = None;
     for (id, result) in &mut run {
         let line = match result.and_then(|answer| answer.complete_text()) {
@@ -110,9 +114,9 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
             }
             Err(error) => json!({"id": id, "error": error.to_string()}),
         };
-        writeln!(output, "{line}")?;
+        writeln!(output, "{line}").map_err(unwritable)?;
     }
-    output.flush()?;
+    output.flush().map_err(unwritable)?;
     let finished = run.finish();
     bar.end();
     let status = finished?;
