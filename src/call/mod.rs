@@ -73,7 +73,7 @@ pub(crate) struct Caller {
     pub(crate) routes: Routes,
     /// The catalogue with the lists of providers that were read.
     pub(crate) lists: Lists,
-    /// The deprecated models that observers were told of, by provider and name.
+    /// The deprecated models that observers have heard of, by provider and name.
     pub(crate) warned: Memo<2, ()>,
     /// The retry budget of all calls together.
     pub(crate) bucket: Bucket,

@@ -161,17 +161,20 @@ fn ours(page: &mut Page, models: &[(Labels, &ModelStats)]) {
     cached(page, models);
 }
 
+/// How a metric of the cache is read.
+type Read<T> = fn(&CacheStats) -> T;
+
 /// What the cache did, for models that were asked for through it.
 fn cached(page: &mut Page, models: &[(Labels, &ModelStats)]) {
     let used = || {
         let caches = models.iter().map(|(labels, model)| (labels, &model.total.cache));
         caches.filter(|(_, cache)| cache.is_used())
     };
-    let value: [(&Metric, fn(&CacheStats) -> f64); 2] = [
+    let value: [(&Metric, Read<f64>); 2] = [
         (&names::CACHE_MONEY_SAVED, |cache| cache.money_saved.as_dollars()),
         (&names::CACHE_TIME_SAVED, |cache| cache.time_saved.as_secs_f64()),
     ];
-    let count: [(&Metric, fn(&CacheStats) -> u64); 2] =
+    let count: [(&Metric, Read<u64>); 2] =
         [(&names::CACHE_HITS, |cache| cache.hits), (&names::CACHE_MISSES, |cache| cache.misses)];
     for (metric, read) in count {
         let mut family = page.family(metric);

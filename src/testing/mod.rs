@@ -137,7 +137,7 @@ impl Loopback {
         Self::start_on(0)
     }
 
-    /// Starts a server on this port of 127.0.0.1, for programs that cannot be told a new one for each
+    /// Starts a server on this port of 127.0.0.1, for programs that need the same one in each
     /// run. 0 stands for any free port.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Which items are submitted together, and what becomes of them.
+//! Which items are submitted together, and what follows from their results.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Instant, SystemTime};
@@ -283,7 +283,7 @@ impl<J: InBatch> Fleet<J> {
                 }
                 None
             }
-            // An item that is read later begins anew.
+            // An item that is read later starts again.
             None => {
                 self.take_claim(number, &id);
                 None

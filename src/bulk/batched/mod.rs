@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! settings   Batched: how a run uses batches
-//! fleet      which items are submitted together, and what becomes of their results
+//! fleet      which items are submitted together, and what follows from their results
 //!   groups     the items that are not submitted yet
 //!   next_step  what happens to an item after its batch
 //! steps      what the journal keeps of a batch, and what a later run makes of it

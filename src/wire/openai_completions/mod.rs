@@ -87,7 +87,7 @@ pub(super) fn encode(
     set(&mut body, "logprobs", request.logprobs);
     set(&mut body, "temperature", request.temperature);
     set(&mut body, "top_p", request.top_p);
-    set(&mut body, "stop", (!stop.is_empty()).then(|| stop));
+    set(&mut body, "stop", (!stop.is_empty()).then_some(stop));
     if let Some(seed) = request.seed {
         set(&mut body, seed_member(dialect)?, Some(seed));
     }
