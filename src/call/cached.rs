@@ -111,7 +111,7 @@ impl Gate<'_> {
 /// A request that is ready to be sent, or its answer.
 pub(super) enum Prepare<O: Operation, T> {
     Ready(Prepared<O::Content>, O::Reserved, Option<Slot>),
-    Answered(Completed<T>),
+    Answered(Box<Completed<T>>),
 }
 
 /// Prepares a request for a target, or answers it from the cache.
@@ -144,7 +144,7 @@ pub(super) fn prepare<O: Operation, T: Measurable>(
                 let above = Above::None;
                 let found = replayed::Found { place, prepared, reserved, response, above };
                 match answer(call, found, took, None, attempt, observed)? {
-                    Some(completed) => return Ok(Prepare::Answered(completed)),
+                    Some(completed) => return Ok(Prepare::Answered(completed.into())),
                     None => caching = now.again(),
                 }
             }
@@ -174,7 +174,7 @@ impl Slots {
 
 /// What the cache has for a call to a route.
 pub(super) enum Routed<T> {
-    Answered(Completed<T>),
+    Answered(Box<Completed<T>>),
     Live(Option<Slots>),
 }
 
@@ -219,7 +219,7 @@ pub(super) fn route<O: Operation, T: Measurable>(
                 let found = replayed::Found { place, prepared, reserved, response, above };
                 let answered = answer(call, found, took, cascade, attempt, observed)?;
                 match (answered, caching.again()) {
-                    (Some(completed), _) => return Ok(Routed::Answered(completed)),
+                    (Some(completed), _) => return Ok(Routed::Answered(completed.into())),
                     (None, None) => return Ok(Routed::Live(None)),
                     (None, Some(again)) => caching = again,
                 }

@@ -44,7 +44,7 @@ fn attempts<O: Operation, T: Measurable>(
     let prepared = cached::prepare(call, target, &limits.bounds, attempt, observed);
     let (prepared, reserved, slot) = match prepared.map_err(|error| limits.name_limit(error))? {
         Prepare::Ready(prepared, reserved, slot) => (prepared, reserved, slot),
-        Prepare::Answered(completed) => return Ok(completed),
+        Prepare::Answered(completed) => return Ok(*completed),
     };
     // Under such a limit, a model may also reason less.
     let slot = slot.filter(|_| !operation.is_cut_short(&prepared));

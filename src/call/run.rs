@@ -136,7 +136,7 @@ fn to_route<O: Operation, T: Measurable>(
 ) -> Result<Completed<T>, Error> {
     let targets = || route.targets(call.caller);
     match cached::route(call, targets, route.judge(), attempt, observed)? {
-        cached::Routed::Answered(completed) => Ok(completed),
+        cached::Routed::Answered(completed) => Ok(*completed),
         cached::Routed::Live(slots) => routed::run(call, route, slots, attempt, observed),
     }
 }
