@@ -214,7 +214,7 @@ fn a_run_without_batches_refuses_a_journal_with_batches_in_flight() {
     let client = client(&server.base_url("openai"), "openai", "gpt-4o-mini");
     let batched = quick().deadline(Duration::from_millis(30));
     let mut run = client.bulk().batched_with(batched).journal(&journal).chat(items()).unwrap();
-    assert!((&mut run).all(|(_, result)| result.unwrap_err().is_timeout()));
+    assert!(run.by_ref().all(|(_, result)| result.unwrap_err().is_timeout()));
     assert_eq!(run.finish().unwrap().unfinished, ITEMS as u64);
     let error = client.bulk().journal(&journal).chat(items()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
@@ -250,7 +250,8 @@ fn a_batch_that_is_gone_is_submitted_again_on_request() {
     }
     let repeat = Journal::new(&journal).repeat_failures(true);
     let run = client.bulk().batched_with(quick()).journal(repeat).chat(items()).unwrap();
-    assert!(run.map(|(_, result)| result.unwrap().text().len()).count() == ITEMS);
+    let answers: Vec<_> = run.map(|(_, result)| result.unwrap()).collect();
+    assert_eq!(answers.len(), ITEMS);
     assert_eq!(books(&journal).1.len(), ITEMS);
 }
 
@@ -282,7 +283,8 @@ fn a_ledger_on_disk_is_settled_by_the_run_that_reads_the_results() {
 
     let second = open();
     let run = second.bulk().batched_with(quick()).journal(&journal).chat(items()).unwrap();
-    assert!(run.map(|(_, result)| result.unwrap().text().len()).count() == ITEMS);
+    let answers: Vec<_> = run.map(|(_, result)| result.unwrap()).collect();
+    assert_eq!(answers.len(), ITEMS);
     let budget = &second.costs().budgets[0];
     // 100 input and 10 output tokens each, at half the price.
     let each = Money::picos(100_000_000);

@@ -108,7 +108,7 @@ struct Walked {
 /// the key.
 fn check_all<R: DeserializeOwned>(walks: &[Walked], unsent: &[&str]) {
     let all = |members: fn(&Walked) -> &BTreeSet<String>| -> BTreeSet<_> {
-        walks.iter().flat_map(|walk| members(walk)).map(String::as_str).collect()
+        walks.iter().flat_map(members).map(String::as_str).collect()
     };
     let (had, keyed) = (all(|walk| &walk.had), all(|walk| &walk.keyed));
     let names: BTreeSet<_> = names::<R>().iter().copied().collect();

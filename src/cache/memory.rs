@@ -1,9 +1,10 @@
 //! Answers in memory: the least recently used ones make room for new ones.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Key;
-use super::key::ByKey;
+
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
@@ -41,7 +42,7 @@ struct Recent {
     most: usize,
     /// The bytes of all entries, with their overhead. Never above `most`.
     bytes: usize,
-    places: ByKey<usize>,
+    places: HashMap<Key, usize>,
     /// A list in both directions, and places that are free.
     nodes: Vec<Node>,
     free: Vec<usize>,
@@ -63,7 +64,7 @@ impl Recent {
         Self {
             most,
             bytes: 0,
-            places: ByKey::default(),
+            places: HashMap::default(),
             nodes: Vec::new(),
             free: Vec::new(),
             first: NONE,

@@ -60,7 +60,7 @@ impl Ready {
     }
 
     pub(crate) fn key(&self, request: &Request<'_>) -> Key {
-        Key::of(request, &self.rules, self.kept.is_local())
+        Key::of(request, &self.rules)
     }
 
     /// How often the store has failed.
