@@ -162,7 +162,8 @@ fn conversation(pair: &Pair, format: Format) -> Value {
 const UNSENT: [&str; 5] = ["attempt_timeout", "idempotency_key", "provider", "tags", "timeout"];
 
 /// What is never sent of chats alone.
-const UNSENT_OF_CHATS: [&str; 6] = [
+const UNSENT_OF_CHATS: [&str; 7] = [
+    "cache",
     "first_token_timeout",
     "idle_timeout",
     "max_input_tokens",
@@ -184,7 +185,7 @@ fn changing_a_member_of_a_chat_changes_the_key_exactly_if_it_is_sent() {
         "max_price": {"input": "$1000", "output": "$1000"}, "first_token_timeout": seconds,
         "idle_timeout": seconds, "stream_timeout": seconds, "betas": ["b-2026-01-01"],
         "extra": {"metadata": {"user_id": "u-1"}, "x_own": [1, {"deep": true}]},
-        "omit": ["temperature"],
+        "omit": ["temperature"], "cache": "refresh",
     });
     let mut walks = Vec::new();
     for (provider, model, format) in [
@@ -246,7 +247,7 @@ fn changing_a_member_of_an_embedding_changes_the_key_exactly_if_it_is_sent() {
             json!({
                 "dimensions": 256, "input_type": "query", "truncation": "end", "batch_size": 8,
                 "parallel_requests": 2, "extra": {"x_own": [1, {"deep": true}], "user": "u-1"},
-                "omit": ["user"],
+                "omit": ["user"], "cache": "refresh",
             }),
         ]);
         let walk =
@@ -255,7 +256,7 @@ fn changing_a_member_of_an_embedding_changes_the_key_exactly_if_it_is_sent() {
         walks.push(walk);
     }
     // How texts are split is not sent, although the texts of each request are.
-    let unsent = [&UNSENT[..], &["batch_size", "parallel_requests"]].concat();
+    let unsent = [&UNSENT[..], &["batch_size", "cache", "parallel_requests"]].concat();
     check_all::<EmbedRequest>(&walks, &unsent);
 }
 

@@ -40,7 +40,6 @@ pub(crate) use ready::{Found, Miss, Ready, Report, Slot, Tape};
 use sqlite::Sqlite;
 pub use store::{Store, StoreError};
 
-use crate::key::Secrets;
 use crate::replay::Rules;
 
 /// Keeps answers, for [`ClientBuilder::cache`](crate::ClientBuilder::cache).
@@ -200,15 +199,7 @@ impl Cache {
     /// needs at least 8 bytes. Keys, secret headers and credentials of the client are hidden without
     /// it. Default: nothing more.
     pub fn hide(mut self, text: &str) -> Self {
-        if text.len() < Secrets::LEAST {
-            self.problems.push(format!(
-                "Cache::hide got a text of {} bytes, which may be part of other words; hide at least \
-                 {}",
-                text.len(),
-                Secrets::LEAST
-            ));
-        }
-        self.rules.hidden.add(text);
+        self.problems.extend(self.rules.hide("Cache::hide", text));
         self
     }
 

@@ -101,7 +101,8 @@ impl Batches {
     }
 
     /// Sets the most bytes of each job of the provider, at least 1. A batch with more is split. While a
-    /// job is uploaded, its bytes are in memory; at Gemini, 8 MiB of them. Default: the provider's limit, such as 200 MB at OpenAI.
+    /// job is uploaded, its bytes are in memory; at Gemini, 8 MiB of them. Default: the provider's
+    /// limit, such as 200 MB at OpenAI.
     pub fn max_bytes(mut self, most: usize) -> Self {
         self.options.most.1 = Some(most);
         self

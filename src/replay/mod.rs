@@ -158,15 +158,7 @@ impl Replay {
     /// least 8 bytes. Keys, secret headers and credentials of the client are hidden without it, as in
     /// errors. Default: nothing more.
     pub fn hide(mut self, text: &str) -> Self {
-        if text.len() < Secrets::LEAST {
-            self.problems.push(format!(
-                "Replay::hide got a text of {} bytes, which may be part of other words; hide at \
-                 least {}",
-                text.len(),
-                Secrets::LEAST
-            ));
-        }
-        self.rules.hidden.add(text);
+        self.problems.extend(self.rules.hide("Replay::hide", text));
         self
     }
 

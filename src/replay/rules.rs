@@ -88,6 +88,18 @@ impl Rules {
         self.rewrites.push(Arc::new(rewrite));
     }
 
+    /// Hides a text, and returns what is wrong with it. `setter` names what the program called.
+    pub(crate) fn hide(&mut self, setter: &str, text: &str) -> Option<String> {
+        self.hidden.add(text);
+        let (length, least) = (text.len(), Secrets::LEAST);
+        (length < least).then(|| {
+            format!(
+                "{setter} got a text of {length} bytes, which may be part of other words; hide at \
+                 least {least}"
+            )
+        })
+    }
+
     /// The address without credentials.
     pub(crate) fn url<'a>(&self, url: &'a Url) -> Cow<'a, str> {
         let may_hold_secrets = url.query().is_some() || url.authority().contains('@');
