@@ -263,7 +263,7 @@ impl Counts {
         self.batches.insert(number, requests);
     }
 
-    pub(super) fn batch_landed(&mut self, number: u64) {
+    pub(super) fn batch_ended(&mut self, number: u64) {
         self.batches.remove(&number);
     }
 

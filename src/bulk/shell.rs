@@ -147,7 +147,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             if self.items.is_none() && self.core.is_empty() {
                 self.end(self.stopped.is_none());
             } else {
-                self.launch_batches(true);
+                self.start_batches(true);
                 self.wait();
             }
         }
@@ -169,7 +169,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             // Skipping what the journal has can take long.
             self.note_cancelled();
         }
-        self.launch_batches(false);
+        self.start_batches(false);
         let shape = self.core.shape();
         if std::mem::replace(&mut self.shape, shape) != shape {
             self.shared.progress.update(|counts| counts.shape(shape));
@@ -201,7 +201,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         let now = Instant::now();
         // Batches have no pace.
         let limited = limited.filter(|_| self.batches.is_none());
-        let flight = job.flight.take();
+        let batch = job.batch.take();
         self.core.returned(job.begun, limited);
         // An item that a budget refused held no money.
         if !matches!(&ended, Ended::Again { again: Again::Released { .. }, .. }) {
@@ -214,7 +214,7 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         match ended {
             Ended::Done(result, answer) => self.done(job, result, answer),
             Ended::Again { again, is_own } if self.stopped.is_none() => {
-                if flight.is_some() {
+                if batch.is_some() {
                     job.work = Work::Batch(None);
                 }
                 job.rounds += u32::from(!is_own);
@@ -239,8 +239,8 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         if let Some(fault) = fault {
             self.fail_run(fault);
         }
-        if let Some(flight) = flight {
-            self.received(flight);
+        if let Some(batch) = batch {
+            self.received(batch);
         }
     }
 
@@ -310,8 +310,8 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
     fn wait(&mut self) {
         let flush = self.shared.journal.as_ref().and_then(journal::Writer::flush_due);
         let batches = self.batches.as_ref();
-        let launch = batches.and_then(Batches::wake);
-        let due = [self.core.wake(), flush, launch].into_iter().flatten().min();
+        let batch = batches.and_then(Batches::wake);
+        let due = [self.core.wake(), flush, batch].into_iter().flatten().min();
         if due.is_none() && self.cancelled.is_none() && batches.is_none() {
             // The usual case, without the cost of `select!`.
             if let Ok(report) = self.workers.reports.recv() {

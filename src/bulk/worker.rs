@@ -37,7 +37,7 @@ pub(super) struct Job<W: Task> {
     pub(super) rounds: u32,
     pub(super) begun: Begun,
     /// The number of the batch whose result it gets.
-    pub(super) flight: Option<u64>,
+    pub(super) batch: Option<u64>,
 }
 
 impl<W: Task> Job<W> {
@@ -49,8 +49,8 @@ impl<W: Task> Job<W> {
         print: Option<Fingerprint>,
         work: Work<W::Answer>,
     ) -> Self {
-        let (leads, rounds, begun, flight) = (false, 0, Begun::default(), None);
-        Self { number, id, request, print, work, leads, rounds, begun, flight }
+        let (leads, rounds, begun, batch) = (false, 0, Begun::default(), None);
+        Self { number, id, request, print, work, leads, rounds, begun, batch }
     }
 }
 

@@ -31,11 +31,11 @@ pub(super) enum NextStep {
 pub(super) struct Pause {
     pub(super) time: Duration,
     /// Whether the end of another batch ends it too.
-    pub(super) until_landing: bool,
+    pub(super) until_another_ends: bool,
 }
 
 impl Pause {
-    pub(super) const NONE: Self = Self { time: Duration::ZERO, until_landing: false };
+    pub(super) const NONE: Self = Self { time: Duration::ZERO, until_another_ends: false };
 }
 
 impl Rules {
@@ -69,7 +69,7 @@ impl Rules {
         match &outcome {
             // Too much waits in other batches. Calls for all of it would be expensive.
             BatchOutcome::Failed(error) if is_overload(error) && rounds < ROUNDS => {
-                NextStep::Again(Pause { until_landing: true, ..self.pause(rounds) })
+                NextStep::Again(Pause { until_another_ends: true, ..self.pause(rounds) })
             }
             _ => NextStep::Receive(outcome),
         }
@@ -79,11 +79,11 @@ impl Rules {
     pub(super) fn not_submitted(&self, error: Error, rounds: u32, now: SystemTime) -> NextStep {
         let again = match verdict(&error, self.on_budget, rounds, now) {
             Verdict::Again(Again::After(time)) => {
-                Some(Pause { time: time.max(self.pause.0), until_landing: false })
+                Some(Pause { time: time.max(self.pause.0), until_another_ends: false })
             }
             Verdict::Again(Again::Released { not_before }) => {
-                let until_landing = not_before.is_zero();
-                Some(Pause { time: not_before.max(self.pause.1), until_landing })
+                let until_another_ends = not_before.is_zero();
+                Some(Pause { time: not_before.max(self.pause.1), until_another_ends })
             }
             Verdict::Failed if error.is_retryable() && rounds < ROUNDS => Some(self.pause(rounds)),
             Verdict::Failed | Verdict::Unfinished | Verdict::Stop => None,
@@ -104,7 +104,7 @@ impl Rules {
     fn pause(&self, rounds: u32) -> Pause {
         let (first, longest) = self.pause;
         let time = first.saturating_mul(1 << rounds.min(16)).min(longest);
-        Pause { time, until_landing: false }
+        Pause { time, until_another_ends: false }
     }
 }
 
@@ -139,8 +139,8 @@ mod tests {
                 other => format!("{other:?}"),
             },
             NextStep::Call => "call".to_owned(),
-            NextStep::Again(Pause { time, until_landing }) => {
-                let or = if *until_landing { " or a landing" } else { "" };
+            NextStep::Again(Pause { time, until_another_ends }) => {
+                let or = if *until_another_ends { " or another ends" } else { "" };
                 format!("again after {}{or}", time.as_secs())
             }
         }
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_batch_that_is_too_much_for_now_is_submitted_again_and_not_called() {
         let refused = |kind, rounds| word(&rules(true).after_refusal(failed(kind), rounds));
-        assert_eq!(refused(ErrorKind::RateLimited, 10), "again after 60 or a landing");
+        assert_eq!(refused(ErrorKind::RateLimited, 10), "again after 60 or another ends");
         assert_eq!(refused(ErrorKind::RateLimited, ROUNDS), "RateLimited");
         assert_eq!(refused(ErrorKind::InvalidRequest, 0), "InvalidRequest");
     }

@@ -66,7 +66,7 @@ fn an_unknown_price_is_no_price_of_zero() {
 }
 
 #[test]
-fn batches_in_flight_are_counted_until_they_land() {
+fn batches_in_flight_are_counted_until_they_end() {
     let now = Instant::now();
     let mut counts = Counts::new(None, 4, now);
     counts.batch(1, (0, 50));
@@ -75,7 +75,7 @@ fn batches_in_flight_are_counted_until_they_land() {
     let shown =
         |status: Status| (status.batches, status.batch_requests, status.batch_requests_done);
     assert_eq!(shown(counts.status(now)), (2, 110, 17));
-    counts.batch_landed(1);
+    counts.batch_ended(1);
     assert_eq!(shown(counts.status(now)), (1, 60, 10));
 }
 

@@ -1,4 +1,4 @@
-//! The batches of a run: launches them, and hands their results to the workers.
+//! The batches of a run: starts them, and hands their results to the workers.
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::panic::resume_unwind;
@@ -9,8 +9,8 @@ use std::time::{Instant, SystemTime};
 use super::Shell;
 use crate::batch::BatchOutcome;
 use crate::bulk::batched::{
-    Action, Batched, Cargo, Event, Fleet, Flight, InBatch, Interrupted, Landing, Launch, Over,
-    Rules, Unread,
+    Action, BatchEnd, BatchThread, Batched, Contents, Event, InBatch, Interrupted, NextBatch, Over,
+    Plan, Rules, Unread,
 };
 use crate::bulk::settings::Settings;
 use crate::bulk::task::Task;
@@ -27,7 +27,7 @@ use crate::journal::{self, OpenBatch, Reader};
 pub(super) struct Batches<W: Task> {
     settings: Batched,
     caller: Arc<Caller>,
-    fleet: Fleet<Job<W>>,
+    plan: Plan<Job<W>>,
     /// Ends the waits for results.
     pub(super) waiting: CancelToken,
     events: Sender<(u64, Event<W>)>,
@@ -90,7 +90,7 @@ impl<W: Task> Batches<W> {
         Ok(Some(Self {
             settings: *batched,
             caller: Arc::clone(caller),
-            fleet: Fleet::new(rules, most, batched.in_flight),
+            plan: Plan::new(rules, most, batched.in_flight),
             waiting: CancelToken::new(),
             events,
             news,
@@ -101,12 +101,12 @@ impl<W: Task> Batches<W> {
 
     /// Which batch of an earlier run has an item, and with which request. Asked once for each item.
     pub(super) fn claim(&mut self, id: &str) -> Option<(u64, Fingerprint)> {
-        self.fleet.claim(id)
+        self.plan.claim(id)
     }
 
     /// When a batch can be submitted that waits.
     pub(super) fn wake(&self) -> Option<Instant> {
-        self.fleet.next_due()
+        self.plan.next_due()
     }
 }
 
@@ -123,23 +123,23 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
                 interrupted.items.iter().cloned().partition(has_line);
             let done = done.into_iter().map(|(id, _)| id).collect();
             let (name, provider) = (interrupted.name.clone(), interrupted.batch.provider.clone());
-            let number = batches.fleet.resume(name.clone(), provider.clone(), open);
-            let cargo = Cargo::Interrupted(Box::new(interrupted), done);
-            self.take_off(number, provider, name, cargo);
+            let number = batches.plan.resume(name.clone(), provider.clone(), open);
+            let contents = Contents::Interrupted(Box::new(interrupted), done);
+            self.start_batch(number, provider, name, contents);
         }
     }
 
     /// Adds an item to those that will be submitted.
     pub(super) fn add_to_batch(&mut self, job: Job<W>, of: Option<u64>) {
         if let Some(number) = of {
-            let action = self.batches.as_mut().and_then(|batches| batches.fleet.park(number, job));
+            let action = self.batches.as_mut().and_then(|batches| batches.plan.park(number, job));
             return self.act(action);
         }
-        let Some(Batches { caller, fleet, .. }) = &mut self.batches else { return };
+        let Some(Batches { caller, plan, .. }) = &mut self.batches else { return };
         match caller.batch_provider(W::in_batch(&job.request)) {
-            Ok(provider) => fleet.add(&provider, job),
+            Ok(provider) => plan.add(&provider, job),
             Err(error) => {
-                let work = if fleet.calls_instead(&error) {
+                let work = if plan.calls_instead(&error) {
                     Work::Call
                 } else {
                     let advice = "Batched::fall_back_to_calls calls for such items".to_owned();
@@ -152,20 +152,26 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     }
 
     /// Submits the batches for which there are enough items, or any if no other items can come.
-    pub(super) fn launch_batches(&mut self, nothing_else_happens: bool) {
-        while let Some(Batches { fleet, .. }) = &mut self.batches {
-            let is_stuck = nothing_else_happens && self.core.sent() == fleet.waiting();
+    pub(super) fn start_batches(&mut self, nothing_else_happens: bool) {
+        while let Some(Batches { plan, .. }) = &mut self.batches {
+            let is_stuck = nothing_else_happens && self.core.sent() == plan.waiting();
             let any = self.items.is_none() || is_stuck;
             let name = || format!("{:032x}", fastrand::u128(..));
-            let Some(launch) = fleet.launch(any, name, Instant::now()) else { return };
-            let Launch { number, provider, name, jobs } = launch;
-            self.take_off(number, provider, name, Cargo::Items(jobs));
+            let Some(next) = plan.next_batch(any, name, Instant::now()) else { return };
+            let NextBatch { number, provider, name, jobs } = next;
+            self.start_batch(number, provider, name, Contents::Items(jobs));
         }
     }
 
-    fn take_off(&mut self, number: u64, provider: Provider, name: String, cargo: Cargo<W>) {
+    fn start_batch(
+        &mut self,
+        number: u64,
+        provider: Provider,
+        name: String,
+        contents: Contents<W>,
+    ) {
         let Some(batches) = &mut self.batches else { return };
-        let flight = Flight {
+        let thread = BatchThread {
             number,
             provider,
             name,
@@ -178,19 +184,19 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
             repeats: self.past.as_ref().is_some_and(|past| past.repeat_failures),
             events: batches.events.clone(),
         };
-        match flight.take_off() {
+        match thread.start() {
             Ok((thread, load)) => {
                 batches.threads.push(thread);
                 // The thread waits for it.
-                let _ = load.send(cargo);
+                let _ = load.send(contents);
             }
             Err(error) => {
-                if let Cargo::Items(jobs) = cargo {
-                    batches.fleet.submitted(number, jobs);
+                if let Contents::Items(jobs) = contents {
+                    batches.plan.submitted(number, jobs);
                 }
-                let landing = Landing { error: Some(error.clone()), ..Landing::default() };
+                let end = BatchEnd { error: Some(error.clone()), ..BatchEnd::default() };
                 self.fail_run(error);
-                self.landed(number, landing);
+                self.batch_ended(number, end);
             }
         }
     }
@@ -205,17 +211,17 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     }
 
     pub(super) fn note_batch(&mut self, number: u64, event: Event<W>) {
-        let Some(Batches { fleet, .. }) = &mut self.batches else { return };
+        let Some(Batches { plan, .. }) = &mut self.batches else { return };
         match event {
-            Event::Submitted(jobs) => fleet.submitted(number, jobs),
-            Event::NotCreated(ids) => fleet.not_created(number, &ids),
+            Event::Submitted(jobs) => plan.submitted(number, jobs),
+            Event::NotCreated(ids) => plan.not_created(number, &ids),
             Event::NotSubmitted(left) => {
                 for (job, error) in left {
                     let stops = self.stops_on(&error);
-                    let Some(Batches { fleet, .. }) = &mut self.batches else { return };
+                    let Some(Batches { plan, .. }) = &mut self.batches else { return };
                     let action = match stops {
-                        true => fleet.stops(number, job, error),
-                        false => fleet.not_submitted(number, job, error, SystemTime::now()),
+                        true => plan.stops(number, job, error),
+                        false => plan.not_submitted(number, job, error, SystemTime::now()),
                     };
                     self.act(action);
                 }
@@ -224,14 +230,14 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
                 jobs.into_iter().for_each(|job| self.undone(job, error.clone()));
             }
             Event::Result(id, outcome, refused) => {
-                let action = fleet.result(number, id, outcome, refused);
+                let action = plan.result(number, id, outcome, refused);
                 self.act(action);
             }
-            Event::Landed(landing, fault) => {
+            Event::Ended(end, fault) => {
                 if let Some(fault) = fault {
                     self.fail_run(fault);
                 }
-                self.landed(number, landing);
+                self.batch_ended(number, end);
             }
             Event::Panicked(panic) => {
                 self.shut_down();
@@ -244,12 +250,12 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
         self.shared.stop_on.as_ref().is_some_and(|stops| stops(error))
     }
 
-    fn landed(&mut self, number: u64, landing: Landing) {
-        if let Some(error) = landing.error.clone().filter(|error| self.stops_on(error)) {
+    fn batch_ended(&mut self, number: u64, end: BatchEnd) {
+        if let Some(error) = end.error.clone().filter(|error| self.stops_on(error)) {
             self.stop(error);
         }
-        let Some(Batches { fleet, .. }) = &mut self.batches else { return };
-        let actions = fleet.landed(number, landing, Instant::now());
+        let Some(Batches { plan, .. }) = &mut self.batches else { return };
+        let actions = plan.ended(number, end, Instant::now());
         actions.into_iter().for_each(|action| self.act(Some(action)));
         if let Some(error) = self.stopped.clone() {
             self.drop_waiting(&error);
@@ -261,7 +267,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
         match action {
             Some(Action::Receive(job, outcome, number)) => {
                 let work = Work::Received(Box::new(outcome));
-                self.dispatch(Job { work, flight: Some(number), ..job });
+                self.dispatch(Job { work, batch: Some(number), ..job });
             }
             Some(Action::Call(job)) => self.dispatch(Job { work: Work::Call, ..job }),
             Some(Action::Undone(job, error)) => self.undone(job, error),
@@ -284,10 +290,10 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
             // It catches the panics of its work.
             let _ = thread.join();
         }
-        // Some have just landed.
+        // Some have just ended.
         while let Ok((number, event)) = batches.news.try_recv() {
-            if let Event::Landed(landing, _) = event {
-                batches.fleet.landed(number, landing, Instant::now());
+            if let Event::Ended(end, _) = event {
+                batches.plan.ended(number, end, Instant::now());
             }
         }
         self.close_batches(all_read);
@@ -302,7 +308,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
 
     /// Ends the items that wait to be submitted, because the run stops.
     pub(super) fn drop_waiting(&mut self, error: &Error) {
-        while let Some(job) = self.batches.as_mut().and_then(|batches| batches.fleet.take_any()) {
+        while let Some(job) = self.batches.as_mut().and_then(|batches| batches.plan.take_any()) {
             self.undone(job, error.clone());
         }
     }
@@ -310,7 +316,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     /// A worker is done with the result of a batch.
     pub(super) fn received(&mut self, number: u64) {
         if let Some(batches) = &mut self.batches {
-            batches.fleet.received(number);
+            batches.plan.received(number);
             self.close_batches(false);
         }
     }
@@ -319,7 +325,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     /// was read for are kept too.
     pub(super) fn close_batches(&mut self, all_read: bool) {
         let Some(batches) = &mut self.batches else { return };
-        let over = batches.fleet.over(all_read);
+        let over = batches.plan.over(all_read);
         let Some(journal) = &self.shared.journal else { return };
         let mut written = Ok(());
         for Over { name, unread } in over {

@@ -10,7 +10,7 @@ use crate::chat::Provider;
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
 
-/// An item as the fleet sees it.
+/// An item as the plan sees it.
 pub(crate) trait InBatch {
     fn id(&self) -> &str;
 
@@ -21,7 +21,7 @@ pub(crate) trait InBatch {
 /// What is to be done with an item.
 #[derive(Debug)]
 pub(crate) enum Action<J> {
-    /// A worker notes this result of the batch with this number. [`Fleet::received`] follows.
+    /// A worker notes this result of the batch with this number. [`Plan::received`] follows.
     Receive(J, BatchOutcome, u64),
     /// A worker calls the provider.
     Call(J),
@@ -29,9 +29,9 @@ pub(crate) enum Action<J> {
     Undone(J, Error),
 }
 
-/// How a batch left the fleet.
+/// How a batch ended.
 #[derive(Debug, Default)]
-pub(crate) struct Landing {
+pub(crate) struct BatchEnd {
     /// Why there are no results, if so. Items that wait for them are not done.
     pub(crate) error: Option<Error>,
     /// Whether no later run needs to look at it, once its items have their lines.
@@ -55,19 +55,19 @@ pub(crate) struct Unread {
 }
 
 /// The batches of a run, and the items that are in them or will be.
-pub(crate) struct Fleet<J> {
+pub(crate) struct Plan<J> {
     rules: Rules,
     most_in_flight: usize,
     groups: Groups<J>,
     resting: Vec<Resting<J>>,
-    flights: BTreeMap<u64, InFlight<J>>,
+    batches: BTreeMap<u64, InFlight<J>>,
     /// The items of interrupted batches that have not been read.
     claimed: HashMap<String, (u64, Fingerprint)>,
-    launched: u64,
+    started: u64,
 }
 
 /// A batch to submit.
-pub(crate) struct Launch<J> {
+pub(crate) struct NextBatch<J> {
     pub(crate) number: u64,
     pub(crate) provider: Provider,
     /// Its name in the journal.
@@ -78,7 +78,7 @@ pub(crate) struct Launch<J> {
 /// Items that are submitted again later.
 struct Resting<J> {
     due: Instant,
-    until_landing: bool,
+    until_another_ends: bool,
     provider: Provider,
     jobs: Vec<J>,
 }
@@ -96,23 +96,23 @@ struct InFlight<J> {
     jobs: HashMap<String, J>,
     /// The results whose items have not been read.
     results: HashMap<String, BatchOutcome>,
-    /// The items that are submitted again when it has landed, and how long they wait.
+    /// The items that are submitted again when it has ended, and how long they wait.
     again: Vec<(J, Pause)>,
     /// How many results the workers have.
     at_work: usize,
-    landing: Option<Landing>,
+    end: Option<BatchEnd>,
 }
 
-impl<J: InBatch> Fleet<J> {
+impl<J: InBatch> Plan<J> {
     pub(crate) fn new(rules: Rules, most: usize, most_in_flight: usize) -> Self {
         Self {
             rules,
             most_in_flight,
             groups: Groups::new(most),
             resting: Vec::new(),
-            flights: BTreeMap::new(),
+            batches: BTreeMap::new(),
             claimed: HashMap::new(),
-            launched: 0,
+            started: 0,
         }
     }
 
@@ -140,8 +140,8 @@ impl<J: InBatch> Fleet<J> {
     }
 
     fn enter(&mut self, name: String, provider: Provider, resumed: bool) -> u64 {
-        self.launched += 1;
-        let flight = InFlight {
+        self.started += 1;
+        let batch = InFlight {
             name,
             provider,
             resumed,
@@ -150,20 +150,20 @@ impl<J: InBatch> Fleet<J> {
             results: HashMap::new(),
             again: Vec::new(),
             at_work: 0,
-            landing: None,
+            end: None,
         };
-        self.flights.insert(self.launched, flight);
-        self.launched
+        self.batches.insert(self.started, batch);
+        self.started
     }
 
     /// Takes the items of the next batch, if there is room for one in flight: a full batch, or any if
     /// no item will come before one is submitted. `name` is the batch's name in the journal.
-    pub(crate) fn launch(
+    pub(crate) fn next_batch(
         &mut self,
         any: bool,
         name: impl FnOnce() -> String,
         now: Instant,
-    ) -> Option<Launch<J>> {
+    ) -> Option<NextBatch<J>> {
         let resting = std::mem::take(&mut self.resting);
         let (due, later): (Vec<_>, Vec<_>) =
             resting.into_iter().partition(|resting| resting.due <= now);
@@ -177,19 +177,19 @@ impl<J: InBatch> Fleet<J> {
         let (provider, jobs) = self.groups.take(any)?;
         let name = name();
         let number = self.enter(name.clone(), provider.clone(), false);
-        Some(Launch { number, provider, name, jobs })
+        Some(NextBatch { number, provider, name, jobs })
     }
 
-    /// How many batches have not landed.
+    /// How many batches have not ended.
     pub(crate) fn in_flight(&self) -> usize {
-        self.flights.values().filter(|flight| flight.landing.is_none()).count()
+        self.batches.values().filter(|batch| batch.end.is_none()).count()
     }
 
     /// Whether another batch may be submitted. One at a time: its bytes are in memory, and where jobs
     /// have no names, a later process must not take one for another.
     fn has_room(&self) -> bool {
-        let is_submitting = |flight: &InFlight<J>| !flight.submitted && flight.landing.is_none();
-        self.in_flight() < self.most_in_flight && !self.flights.values().any(is_submitting)
+        let is_submitting = |batch: &InFlight<J>| !batch.submitted && batch.end.is_none();
+        self.in_flight() < self.most_in_flight && !self.batches.values().any(is_submitting)
     }
 
     /// How many items wait to be submitted.
@@ -209,14 +209,14 @@ impl<J: InBatch> Fleet<J> {
 
     /// Adds an item that was read to the interrupted batch that has it.
     pub(crate) fn park(&mut self, number: u64, job: J) -> Option<Action<J>> {
-        let flight = self.flights.get_mut(&number)?;
-        if let Some(outcome) = flight.results.remove(job.id()) {
+        let batch = self.batches.get_mut(&number)?;
+        if let Some(outcome) = batch.results.remove(job.id()) {
             return self.decide(number, job, outcome, false);
         }
-        match &flight.landing {
-            Some(Landing { error: Some(error), .. }) => Some(Action::Undone(job, error.clone())),
+        match &batch.end {
+            Some(BatchEnd { error: Some(error), .. }) => Some(Action::Undone(job, error.clone())),
             _ => {
-                flight.jobs.insert(job.id().to_owned(), job);
+                batch.jobs.insert(job.id().to_owned(), job);
                 None
             }
         }
@@ -224,9 +224,9 @@ impl<J: InBatch> Fleet<J> {
 
     /// These items are in a batch that was submitted.
     pub(crate) fn submitted(&mut self, number: u64, jobs: Vec<J>) {
-        if let Some(flight) = self.flights.get_mut(&number) {
-            flight.submitted = true;
-            flight.jobs.extend(jobs.into_iter().map(|job| (job.id().to_owned(), job)));
+        if let Some(batch) = self.batches.get_mut(&number) {
+            batch.submitted = true;
+            batch.jobs.extend(jobs.into_iter().map(|job| (job.id().to_owned(), job)));
         }
     }
 
@@ -249,10 +249,10 @@ impl<J: InBatch> Fleet<J> {
 
     /// It is known which jobs of an interrupted batch exist. These items are in none.
     pub(crate) fn not_created(&mut self, number: u64, ids: &[String]) {
-        let Some(flight) = self.flights.get_mut(&number) else { return };
-        flight.submitted = true;
-        for job in ids.iter().filter_map(|id| flight.jobs.remove(id)) {
-            self.groups.add(&flight.provider, job);
+        let Some(batch) = self.batches.get_mut(&number) else { return };
+        batch.submitted = true;
+        for job in ids.iter().filter_map(|id| batch.jobs.remove(id)) {
+            self.groups.add(&batch.provider, job);
         }
         for id in ids {
             self.take_claim(number, id);
@@ -274,12 +274,12 @@ impl<J: InBatch> Fleet<J> {
         outcome: BatchOutcome,
         refused: bool,
     ) -> Option<Action<J>> {
-        let flight = self.flights.get_mut(&number)?;
-        match flight.jobs.remove(&id) {
+        let batch = self.batches.get_mut(&number)?;
+        match batch.jobs.remove(&id) {
             Some(job) => self.decide(number, job, outcome, refused),
             None if outcome.is_answered() => {
                 if self.claimed.get(&id).is_some_and(|(of, _)| *of == number) {
-                    flight.results.insert(id, outcome);
+                    batch.results.insert(id, outcome);
                 }
                 None
             }
@@ -298,7 +298,7 @@ impl<J: InBatch> Fleet<J> {
         outcome: BatchOutcome,
         refused: bool,
     ) -> Option<Action<J>> {
-        let resumed = self.flights.get(&number)?.resumed;
+        let resumed = self.batches.get(&number)?.resumed;
         let rounds = *job.rounds();
         let next = match refused {
             true => self.rules.after_refusal(outcome, rounds),
@@ -308,15 +308,15 @@ impl<J: InBatch> Fleet<J> {
     }
 
     fn take_step(&mut self, number: u64, job: J, next: NextStep) -> Option<Action<J>> {
-        let flight = self.flights.get_mut(&number)?;
+        let batch = self.batches.get_mut(&number)?;
         match next {
             NextStep::Receive(outcome) => {
-                flight.at_work += 1;
+                batch.at_work += 1;
                 Some(Action::Receive(job, outcome, number))
             }
             NextStep::Call => Some(Action::Call(job)),
             NextStep::Again(pause) => {
-                flight.again.push((job, pause));
+                batch.again.push((job, pause));
                 None
             }
         }
@@ -324,40 +324,40 @@ impl<J: InBatch> Fleet<J> {
 
     /// A worker has noted a result.
     pub(crate) fn received(&mut self, number: u64) {
-        if let Some(flight) = self.flights.get_mut(&number) {
-            flight.at_work -= 1;
+        if let Some(batch) = self.batches.get_mut(&number) {
+            batch.at_work -= 1;
         }
     }
 
-    /// A batch has landed: there will be no more results.
-    pub(crate) fn landed(&mut self, number: u64, landing: Landing, now: Instant) -> Vec<Action<J>> {
-        let Some(flight) = self.flights.get_mut(&number) else { return Vec::new() };
-        let (again, error) = (std::mem::take(&mut flight.again), landing.error.clone());
+    /// A batch has ended: there will be no more results.
+    pub(crate) fn ended(&mut self, number: u64, end: BatchEnd, now: Instant) -> Vec<Action<J>> {
+        let Some(batch) = self.batches.get_mut(&number) else { return Vec::new() };
+        let (again, error) = (std::mem::take(&mut batch.again), end.error.clone());
         let undone = match error {
             Some(error) => {
-                let undone = flight.jobs.drain();
+                let undone = batch.jobs.drain();
                 undone.map(|(_, job)| Action::Undone(job, error.clone())).collect()
             }
             None => Vec::new(),
         };
-        flight.landing = Some(landing);
-        let provider = flight.provider.clone();
+        batch.end = Some(end);
+        let provider = batch.provider.clone();
         let is_alone = self.in_flight() == 0;
-        for resting in self.resting.iter_mut().filter(|resting| resting.until_landing) {
+        for resting in self.resting.iter_mut().filter(|resting| resting.until_another_ends) {
             resting.due = now;
         }
         // All of them together, so that they are in one batch again.
         let pause = again.iter().map(|(_, pause)| *pause).max().unwrap_or(Pause::NONE);
         let jobs = again.into_iter().map(|(mut job, own)| {
             // Waiting for other batches is no failure.
-            let counts = !own.time.is_zero() && (is_alone || !own.until_landing);
+            let counts = !own.time.is_zero() && (is_alone || !own.until_another_ends);
             *job.rounds() += u32::from(counts);
             job
         });
         let jobs: Vec<J> = jobs.collect();
         if !jobs.is_empty() {
-            let Pause { time, until_landing } = pause;
-            self.resting.push(Resting { due: now + time, until_landing, provider, jobs });
+            let Pause { time, until_another_ends } = pause;
+            self.resting.push(Resting { due: now + time, until_another_ends, provider, jobs });
         }
         undone
     }
@@ -365,16 +365,16 @@ impl<J: InBatch> Fleet<J> {
     /// Removes the batches that are over, once all their items have their lines. `all_read` says
     /// whether every item was read.
     pub(crate) fn over(&mut self, all_read: bool) -> Vec<Over> {
-        let is_over = |flight: &InFlight<J>| {
-            flight.landing.as_ref().is_some_and(|landing| landing.is_over)
-                && (flight.jobs.is_empty() && flight.at_work == 0)
-                && (flight.results.is_empty() || all_read)
+        let is_over = |batch: &InFlight<J>| {
+            batch.end.as_ref().is_some_and(|end| end.is_over)
+                && (batch.jobs.is_empty() && batch.at_work == 0)
+                && (batch.results.is_empty() || all_read)
         };
-        let numbers = self.flights.iter().filter(|(_, flight)| is_over(flight));
+        let numbers = self.batches.iter().filter(|(_, batch)| is_over(batch));
         let numbers: Vec<u64> = numbers.map(|(number, _)| *number).collect();
         let mut over = Vec::new();
         for number in numbers {
-            let Some(InFlight { name, results, landing, .. }) = self.flights.remove(&number) else {
+            let Some(InFlight { name, results, end, .. }) = self.batches.remove(&number) else {
                 continue;
             };
             let unread = results.into_iter().filter_map(|(id, outcome)| {
@@ -382,7 +382,7 @@ impl<J: InBatch> Fleet<J> {
                 Some(Unread { id, request, outcome })
             });
             let unread = unread.collect();
-            if landing.is_some_and(|landing| landing.has_lines) {
+            if end.is_some_and(|end| end.has_lines) {
                 over.push(Over { name, unread });
             }
         }

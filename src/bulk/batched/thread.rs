@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use super::super::settings::OnCancel;
 use super::super::task::Task;
 use super::super::worker::{Job, Shared};
-use super::fleet::Landing;
+use super::plan::BatchEnd;
 use super::steps::{Interrupted, Log, Step};
 use crate::batch::{Batch, BatchOutcome, BatchState};
 use crate::call::{BatchOptions, Caller, Sent, Submission, WaitTimes};
@@ -32,12 +32,12 @@ pub(crate) enum Event<W: Task> {
     /// An item's result, and whether the provider refused the whole batch.
     Result(String, BatchOutcome, bool),
     /// It ends here. The error is why the journal could not be written, if so.
-    Landed(Landing, Option<Error>),
+    Ended(BatchEnd, Option<Error>),
     Panicked(Box<dyn Any + Send>),
 }
 
 /// What a batch is made of.
-pub(crate) enum Cargo<W: Task> {
+pub(crate) enum Contents<W: Task> {
     /// Items to submit.
     Items(Vec<Job<W>>),
     /// A batch of an earlier run, and the ids of its items that have their lines already.
@@ -45,7 +45,7 @@ pub(crate) enum Cargo<W: Task> {
 }
 
 /// A batch in flight.
-pub(crate) struct Flight<W: Task, T> {
+pub(crate) struct BatchThread<W: Task, T> {
     pub(crate) number: u64,
     pub(crate) provider: Provider,
     pub(crate) name: String,
@@ -62,23 +62,23 @@ pub(crate) struct Flight<W: Task, T> {
     pub(crate) events: Sender<(u64, Event<W>)>,
 }
 
-impl<W: Task, T: Send + 'static> Flight<W, T> {
+impl<W: Task, T: Send + 'static> BatchThread<W, T> {
     /// Starts its thread, which waits for what the batch is made of.
     ///
     /// # Errors
     ///
     /// [`Configuration`](ErrorKind::Configuration) if no thread can be started.
-    pub(crate) fn take_off(self) -> Result<(JoinHandle<()>, Sender<Cargo<W>>), Error> {
+    pub(crate) fn start(self) -> Result<(JoinHandle<()>, Sender<Contents<W>>), Error> {
         let (load, loaded) = bounded(1);
         let work = move || {
             // Requests about the batch run the program's observers.
             let ended = catch_unwind(AssertUnwindSafe(|| match loaded.recv() {
-                Ok(Cargo::Items(jobs)) => self.submit(jobs),
-                Ok(Cargo::Interrupted(interrupted, done)) => self.recover(*interrupted, &done),
-                Err(_) => (Landing::default(), None),
+                Ok(Contents::Items(jobs)) => self.submit(jobs),
+                Ok(Contents::Interrupted(interrupted, done)) => self.recover(*interrupted, &done),
+                Err(_) => (BatchEnd::default(), None),
             }));
             self.send(match ended {
-                Ok((landing, fault)) => Event::Landed(landing, fault),
+                Ok((end, fault)) => Event::Ended(end, fault),
                 Err(panic) => Event::Panicked(panic),
             });
         };
@@ -112,14 +112,14 @@ impl<W: Task, T: Send + 'static> Flight<W, T> {
         Log { shared, name, items, fault: None }
     }
 
-    fn submit(&self, jobs: Vec<Job<W>>) -> (Landing, Option<Error>) {
+    fn submit(&self, jobs: Vec<Job<W>>) -> (BatchEnd, Option<Error>) {
         let options = self.options(Some(&self.in_flight));
         let mut submission = match Submission::new(&self.caller, &options) {
             Ok(submission) => submission,
             Err(error) => {
                 let left = jobs.into_iter().map(|job| (job, error.clone())).collect();
                 self.send(Event::NotSubmitted(left));
-                return (Landing { is_over: true, ..Landing::default() }, None);
+                return (BatchEnd { is_over: true, ..BatchEnd::default() }, None);
             }
         };
         let (mut inside, mut left) = (Vec::with_capacity(jobs.len()), Vec::new());
@@ -133,7 +133,7 @@ impl<W: Task, T: Send + 'static> Flight<W, T> {
             self.send(Event::NotSubmitted(left));
         }
         if inside.is_empty() {
-            return (Landing { is_over: true, ..Landing::default() }, None);
+            return (BatchEnd { is_over: true, ..BatchEnd::default() }, None);
         }
         let named = |job: &Job<W>| Some((job.id.clone(), job.print?));
         let mut log = self.log(inside.iter().filter_map(named).collect());
@@ -169,11 +169,11 @@ impl<W: Task, T: Send + 'static> Flight<W, T> {
         &self,
         interrupted: Interrupted,
         done: &HashSet<String>,
-    ) -> (Landing, Option<Error>) {
+    ) -> (BatchEnd, Option<Error>) {
         let Interrupted { mut batch, marks, dropped, items, .. } = interrupted;
         let options = self.options(Some(&self.waiting));
         if let Err(error) = self.caller.recover_batch(&options, &mut batch, &marks) {
-            return (Landing { error: Some(error), ..Landing::default() }, None);
+            return (BatchEnd { error: Some(error), ..BatchEnd::default() }, None);
         }
         let (created, places) = batch.created();
         let is_held = |place: &usize| !dropped[batch.items[*place].part];
@@ -202,28 +202,27 @@ impl<W: Task, T: Send + 'static> Flight<W, T> {
             // That run has recorded its cost.
             created.settled.mark(place, ids.len());
         }
-        let landing = self.collect(&created, &ids, true);
-        let is_gone =
-            landing.error.as_ref().is_some_and(|error| error.kind() == ErrorKind::NotFound);
+        let end = self.collect(&created, &ids, true);
+        let is_gone = end.error.as_ref().is_some_and(|error| error.kind() == ErrorKind::NotFound);
         if is_gone && self.repeats {
             self.send(Event::NotCreated(ids));
-            return (Landing { is_over: true, has_lines: true, error: None }, log.fault);
+            return (BatchEnd { is_over: true, has_lines: true, error: None }, log.fault);
         }
-        (landing, log.fault)
+        (end, log.fault)
     }
 
     /// Waits for a batch and reads its results.
-    fn collect(&self, batch: &Batch, ids: &[String], is_over: bool) -> Landing {
-        let landed = match ids.is_empty() {
+    fn collect(&self, batch: &Batch, ids: &[String], is_over: bool) -> BatchEnd {
+        let ended = match ids.is_empty() {
             true => Ok(()),
             false => self.wait(batch).and_then(|refused| self.read(batch, ids, refused)),
         };
-        self.shared.progress.update(|counts| counts.batch_landed(self.number));
-        match landed {
-            Ok(()) => Landing { error: None, is_over, has_lines: true },
+        self.shared.progress.update(|counts| counts.batch_ended(self.number));
+        match ended {
+            Ok(()) => BatchEnd { error: None, is_over, has_lines: true },
             Err(error) => {
                 let error = self.interrupted(batch, error);
-                Landing { error: Some(error), ..Landing::default() }
+                BatchEnd { error: Some(error), ..BatchEnd::default() }
             }
         }
     }
