@@ -114,6 +114,8 @@ mod settings_file;
 mod snapshot;
 mod sorted_map;
 mod spool;
+#[cfg(feature = "sqlite")]
+mod sqlite_file;
 mod stream;
 mod sync;
 mod tags;

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::Key;
-
 use crate::bounds::Bounds;
 use crate::error::{Error, Phase};
 use crate::sync::Lock;

@@ -1,10 +1,9 @@
 //! Answers in memory: the least recently used ones make room for new ones.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Key;
-
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
@@ -30,54 +29,37 @@ impl Memory {
     }
 }
 
-/// What an entry takes besides its own bytes: its place in the list and in the map, and the headers
-/// of its allocations.
+/// What an entry takes besides its own bytes: its places in the two maps, and the headers of its
+/// allocations.
 const OVERHEAD: usize = 160;
-
-/// No place in the list.
-const NONE: usize = usize::MAX;
 
 /// The entries, by key and by their last use.
 struct Recent {
     most: usize,
     /// The bytes of all entries, with their overhead. Never above `most`.
     bytes: usize,
-    places: HashMap<Key, usize>,
-    /// A list in both directions, and places that are free.
-    nodes: Vec<Node>,
-    free: Vec<usize>,
-    /// The most and the least recently used entry.
-    first: usize,
-    last: usize,
-}
-
-struct Node {
-    key: Key,
-    /// `None` if the place is free.
-    entry: Option<Arc<Vec<u8>>>,
-    before: usize,
-    after: usize,
+    /// Each entry, and when it was last used.
+    entries: HashMap<Key, (Arc<Vec<u8>>, u64)>,
+    /// The keys by their last use. Invariant: those of `entries`.
+    by_use: BTreeMap<u64, Key>,
+    /// How many uses there were.
+    uses: u64,
 }
 
 impl Recent {
     fn new(most: usize) -> Self {
-        Self {
-            most,
-            bytes: 0,
-            places: HashMap::default(),
-            nodes: Vec::new(),
-            free: Vec::new(),
-            first: NONE,
-            last: NONE,
-        }
+        let (entries, by_use) = (HashMap::new(), BTreeMap::new());
+        Self { most, bytes: 0, entries, by_use, uses: 0 }
     }
 
     /// Finds an entry, which is then the most recently used one.
     fn get(&mut self, key: Key) -> Option<Arc<Vec<u8>>> {
-        let place = *self.places.get(&key)?;
-        self.unlink(place);
-        self.link_first(place);
-        self.nodes[place].entry.clone()
+        let (entry, used) = self.entries.get_mut(&key)?;
+        self.uses += 1;
+        self.by_use.remove(used);
+        self.by_use.insert(self.uses, key);
+        *used = self.uses;
+        Some(Arc::clone(entry))
     }
 
     /// Adds an entry. Returns those that made room for it, and the one that it replaces. An entry
@@ -85,62 +67,27 @@ impl Recent {
     fn put(&mut self, key: Key, entry: Arc<Vec<u8>>) -> Vec<Arc<Vec<u8>>> {
         let mut dropped = Vec::new();
         let size = size(&entry);
-        if let Some(place) = self.places.get(&key) {
-            dropped.extend(self.remove(*place));
-        }
+        dropped.extend(self.remove(key));
         if size > self.most {
             dropped.push(entry);
             return dropped;
         }
         while self.bytes + size > self.most {
-            dropped.extend(self.remove(self.last));
+            let Some(least) = self.by_use.first_entry().map(|least| *least.get()) else { break };
+            dropped.extend(self.remove(least));
         }
         self.bytes += size;
-        let node = Node { key, entry: Some(entry), before: NONE, after: NONE };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.nodes[place] = node;
-                place
-            }
-            None => {
-                self.nodes.push(node);
-                self.nodes.len() - 1
-            }
-        };
-        self.places.insert(key, place);
-        self.link_first(place);
+        self.uses += 1;
+        self.entries.insert(key, (entry, self.uses));
+        self.by_use.insert(self.uses, key);
         dropped
     }
 
-    fn remove(&mut self, place: usize) -> Option<Arc<Vec<u8>>> {
-        self.unlink(place);
-        self.free.push(place);
-        self.places.remove(&self.nodes[place].key);
-        let entry = self.nodes[place].entry.take();
-        self.bytes -= entry.as_ref().map_or(0, |entry| size(entry));
-        entry
-    }
-
-    fn unlink(&mut self, place: usize) {
-        let Node { before, after, .. } = self.nodes[place];
-        match self.nodes.get_mut(before) {
-            Some(node) => node.after = after,
-            None => self.first = after,
-        }
-        match self.nodes.get_mut(after) {
-            Some(node) => node.before = before,
-            None => self.last = before,
-        }
-    }
-
-    fn link_first(&mut self, place: usize) {
-        let old = std::mem::replace(&mut self.first, place);
-        let node = &mut self.nodes[place];
-        (node.before, node.after) = (NONE, old);
-        match self.nodes.get_mut(old) {
-            Some(node) => node.before = place,
-            None => self.last = place,
-        }
+    fn remove(&mut self, key: Key) -> Option<Arc<Vec<u8>>> {
+        let (entry, used) = self.entries.remove(&key)?;
+        self.by_use.remove(&used);
+        self.bytes -= size(&entry);
+        Some(entry)
     }
 }
 
@@ -158,13 +105,8 @@ mod tests {
 
     /// The sizes of the entries, the most recently used one first.
     fn order(recent: &Recent) -> Vec<(u128, usize)> {
-        let mut order = Vec::new();
-        let mut at = recent.first;
-        while let Some(node) = recent.nodes.get(at) {
-            order.push((node.key.0, node.entry.as_ref().unwrap().len()));
-            at = node.after;
-        }
-        order
+        let keys = recent.by_use.values().rev();
+        keys.map(|key| (key.0, recent.entries[key].0.len())).collect()
     }
 
     #[test]
@@ -230,7 +172,7 @@ mod tests {
                 assert_eq!(order(&recent), naive.0);
                 let held: usize = naive.0.iter().map(|(_, bytes)| bytes + OVERHEAD).sum();
                 assert_eq!(recent.bytes, held);
-                assert!(recent.bytes <= most && recent.nodes.len() <= 12);
+                assert!(recent.bytes <= most && recent.entries.len() == naive.0.len());
             }
         }
     }

@@ -1,19 +1,17 @@
 //! Answers in a SQLite file, which several processes can share.
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{self, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::{Key, Store, StoreError};
+use crate::sqlite_file::{self, Identity};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use crate::time::rfc3339::seconds;
 
-/// Marks a file as a cache (`PRAGMA application_id`): "tolc".
-const APPLICATION_ID: i64 = 0x746f_6c63;
-
-/// The version of the tables (`PRAGMA user_version`).
-const VERSION: i64 = 1;
+/// The marks of a cache. The application's id is "tolc".
+const OWN: Identity = Identity { application: 0x746f_6c63, version: 1, is_empty: false };
 
 /// How long a call waits for other processes that write.
 const BUSY: Duration = Duration::from_secs(2);
@@ -64,11 +62,8 @@ impl Sqlite {
     fn connect(&self) -> Result<Connection, Fault> {
         // No URI, no `:memory:`, and the same file after a change of directory.
         let path = path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
-        create(&path);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags)?;
+        sqlite_file::create(&path);
+        let mut connection = sqlite_file::open(&path)?;
         connection.busy_timeout(BUSY)?;
         // A power failure may lose the last answers, but leaves the file intact
         // (sqlite.org/pragma.html#pragma_synchronous).
@@ -78,19 +73,11 @@ impl Sqlite {
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         let transaction =
             connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let (application, version, objects): (i64, i64, i64) = transaction.query_row(
-            "SELECT (SELECT application_id FROM pragma_application_id),
-                    (SELECT user_version FROM pragma_user_version),
-                    (SELECT count(*) FROM sqlite_schema)",
-            (),
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )?;
-        match (application, version, objects) {
-            (APPLICATION_ID, VERSION, _) => {}
-            (0, 0, 0) => {
+        match Identity::of(&transaction)? {
+            OWN => {}
+            empty if empty.is_empty => {
                 transaction.execute_batch(TABLES)?;
-                transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-                transaction.pragma_update(None, "user_version", VERSION)?;
+                OWN.write(&transaction)?;
             }
             _ => return Err(Fault::Foreign),
         }
@@ -131,17 +118,6 @@ impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
-}
-
-/// Creates the file if there is none, for the current user only (mode 0600). SQLite gives the files
-/// beside it the same mode. Errors are ignored: SQLite meets and reports them.
-fn create(path: &path::Path) {
-    let mut options = std::fs::OpenOptions::new();
-    // Never opens an existing file: closing it would drop SQLite's locks on it.
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let _ = options.open(path);
 }
 
 impl Store for Sqlite {

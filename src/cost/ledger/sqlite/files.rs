@@ -9,11 +9,11 @@
 //! nobody may have them open with a log under another name.
 
 use rusqlite::{Connection, OpenFlags};
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::fault::Fault;
+use crate::sqlite_file::target;
 
 /// The names of a ledger's files, and the files they led to when they were opened.
 ///
@@ -90,30 +90,6 @@ impl Files {
             () => Ok(()),
         }
     }
-}
-
-/// Creates the database at `path` if there is none, for the current user only (mode 0600). SQLite
-/// gives its log and the log's index the same mode.
-///
-/// Errors are ignored: SQLite meets and reports them when it opens the file.
-pub(super) fn create(path: &Path) {
-    let mut options = OpenOptions::new();
-    // Never opens an existing file: closing it would drop SQLite's locks on it.
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let _ = options.open(target(path));
-}
-
-/// Follows links as SQLite does, even to a file that does not exist.
-fn target(path: &Path) -> PathBuf {
-    let mut path = path.to_owned();
-    // As many as Linux follows.
-    for _ in 0..40 {
-        let Ok(link) = path.read_link() else { break };
-        path = path.parent().map_or(link.clone(), |parent| parent.join(&link));
-    }
-    path
 }
 
 /// Checks that the database at `path` may be opened or created under that name: it has no other

@@ -9,7 +9,7 @@ mod schema;
 mod tests;
 mod wal;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use std::fmt;
 use std::mem;
 use std::path::{self, Path, PathBuf};
@@ -21,6 +21,7 @@ use super::{
     Balance, Grant, Hold, HoldError, Ledger, LedgerError, Line, Money, Posting, ReservationId,
 };
 use crate::error::{Error, ErrorKind};
+use crate::sqlite_file;
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use fault::Fault;
@@ -153,7 +154,7 @@ impl SqliteLedger {
         let open = || {
             let deadline = deadline(busy_timeout);
             retry_busy(deadline, || files::check_before_opening(&path))?;
-            files::create(&path);
+            sqlite_file::create(&path);
             let connection = retry_busy(deadline, || connect(&path))?;
             Ok((connection, Files::of(&path)?))
         };
@@ -328,10 +329,7 @@ impl Drop for SqliteLedger {
 }
 
 fn connect(path: &Path) -> Result<Connection, Fault> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
+    let mut connection = sqlite_file::open(path)?;
     // `retry_busy` waits instead.
     connection.busy_timeout(Duration::ZERO)?;
     schema::prepare(&mut connection)?;

@@ -4,12 +4,15 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 use super::fault::Fault;
+use crate::sqlite_file::Identity;
 
 /// Marks a file as a ledger (`PRAGMA application_id`): "toll".
 const APPLICATION_ID: i64 = 0x746f_6c6c;
 
 /// The version of the tables (`PRAGMA user_version`).
 const VERSION: i64 = 1;
+
+const OWN: Identity = Identity { application: APPLICATION_ID, version: VERSION, is_empty: false };
 
 /// Files up to this size are checked when they are opened, which takes less than a second. Damage
 /// in larger files shows when it is read.
@@ -119,8 +122,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if identify(&transaction)? == Contents::Nothing {
         transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
+        OWN.write(&transaction)?;
     }
     transaction.commit()?;
     check(connection)
@@ -132,19 +134,13 @@ enum Contents {
     Ledger,
 }
 
-/// Identifies the file with a single statement, so it sees one moment.
+/// Identifies the file.
 fn identify(connection: &Connection) -> Result<Contents, Fault> {
-    let (application, version, objects): (i64, i64, i64) = connection.query_row(
-        "SELECT (SELECT application_id FROM pragma_application_id),
-                (SELECT user_version FROM pragma_user_version),
-                (SELECT count(*) FROM sqlite_schema)",
-        (),
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )?;
-    match (application, version) {
+    let identity = Identity::of(connection)?;
+    match (identity.application, identity.version) {
         (APPLICATION_ID, VERSION) => Ok(Contents::Ledger),
         (APPLICATION_ID, newer) if newer > VERSION => Err(Fault::Newer(newer)),
-        (0, 0) if objects == 0 => Ok(Contents::Nothing),
+        _ if identity.is_empty => Ok(Contents::Nothing),
         (other, _) => Err(Fault::Foreign(other)),
     }
 }
