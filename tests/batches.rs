@@ -2,10 +2,14 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Barrier};
+use std::thread;
 use std::time::Duration;
 use support::batches::{
     GEMINI_BY_FILE, PROVIDERS, builder, client, expected, outcomes, requests, server,
 };
+use support::loopback;
 use tollgate::provider::Profile;
 use tollgate::replay::Mode;
 use tollgate::testing::{BatchScript, Reply};
@@ -329,4 +333,46 @@ fn a_client_that_records_sends_batches_and_keeps_no_recording_of_them() {
         assert_eq!(server.request_count(), sent, "{provider}");
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn two_looks_at_once_answer_the_requests_of_a_batch_once() {
+    let (server, meeting, answers) = (loopback(), Arc::new(Barrier::new(2)), Arc::default());
+    let (met, answered): (_, Arc<AtomicU32>) = (Arc::clone(&meeting), Arc::clone(&answers));
+    server.respond(move |request| {
+        if !request.path().ends_with("/chat/completions") {
+            return None;
+        }
+        if answered.fetch_add(1, Relaxed) == 0 {
+            met.wait();
+            met.wait();
+        }
+        Some(Reply::text("once"))
+    });
+    let client = client(&server, "openai", "gpt-4o-mini");
+    let batches = client.batches("openai");
+    let batch = batches.submit(requests(1)).unwrap();
+    let states = thread::scope(|scope| {
+        let first = scope.spawn(|| batches.status(&batch).unwrap().state);
+        meeting.wait();
+        let second = batches.status(&batch).unwrap().state;
+        meeting.wait();
+        [first.join().unwrap(), second]
+    });
+    assert_eq!(states, [BatchState::Completed, BatchState::InProgress]);
+    assert_eq!(answers.load(Relaxed), 1);
+}
+
+#[test]
+fn a_look_after_a_panic_in_a_rule_answers_the_requests() {
+    let (server, has_panicked) = (loopback(), AtomicBool::new(false));
+    server.respond(move |request| {
+        let is_single = request.path().ends_with("/chat/completions");
+        assert!(!is_single || has_panicked.swap(true, Relaxed), "the first time");
+        None
+    });
+    let client = client(&server, "openai", "gpt-4o-mini");
+    let batches = client.batches("openai");
+    let batch = batches.submit(requests(1)).unwrap();
+    assert_eq!(batches.wait(&batch).unwrap().state, BatchState::Completed);
 }

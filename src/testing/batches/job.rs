@@ -71,6 +71,8 @@ pub(super) struct Job {
     model: String,
     entries: Vec<Entry>,
     script: BatchScript,
+    /// Whether a look is answering its requests.
+    pub(super) is_answering: bool,
     outcomes: Option<Vec<(String, Outcome)>>,
 }
 
@@ -171,6 +173,7 @@ impl Job {
             model,
             entries,
             script: script.clone(),
+            is_answering: false,
             outcomes: None,
         })
     }
@@ -184,15 +187,17 @@ impl Job {
         self.outcomes.is_some()
     }
 
-    /// Whether this look finds it ended.
+    /// Whether this look ends it. Another look at the same time finds it at work, so that its requests
+    /// are answered once.
     pub(super) fn is_due(&mut self) -> bool {
-        if self.is_ended() {
+        if self.is_ended() || self.is_answering {
             return false;
         }
         if self.looks > 0 {
             self.looks -= 1;
             return false;
         }
+        self.is_answering = true;
         true
     }
 

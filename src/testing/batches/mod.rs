@@ -312,30 +312,55 @@ fn look(server: &Server, id: &str, cancel: bool) -> Option<Reply> {
             job.looks = 0;
             None
         } else if job.is_due() {
-            Some((job.base.clone(), job.interface, job.to_answer()))
+            Some((job.base.clone(), job.to_answer()))
         } else {
             None
         }
     };
+    if let Some((base, requests)) = due {
+        end(server, id, &base, requests)?;
+    }
+    Some(json_reply(&server.batches.state.lock().job(id)?.shown(seconds())))
+}
+
+/// Answers the requests of a job, which ends it.
+fn end(
+    server: &Server,
+    id: &str,
+    base: &str,
+    requests: Vec<(String, String, Value)>,
+) -> Option<()> {
+    let _answering = Answering { server, id };
     // Replies may come from the caller's rules, which run without any lock.
-    let outcomes = due.map(|(base, interface, requests)| {
-        let answer = |(id, path, body): (String, String, Value)| {
-            let outcome = answer_one(server, &format!("{base}{path}"), &body);
-            (id, outcome)
-        };
-        (interface, requests.into_iter().map(answer).collect::<Vec<_>>())
-    });
+    let answer = |(id, path, body): (String, String, Value)| {
+        let outcome = answer_one(server, &format!("{base}{path}"), &body);
+        (id, outcome)
+    };
+    let outcomes = requests.into_iter().map(answer).collect();
     let mut state = server.batches.state.lock();
-    if let Some((_, outcomes)) = outcomes {
-        let files = state.job(id)?.end(outcomes);
-        for (place, file) in files.into_iter().enumerate() {
-            if let Some(bytes) = file {
-                let file = state.store(bytes);
-                state.job(id)?.files[place] = Some(file);
-            }
+    let files = state.job(id)?.end(outcomes);
+    for (place, file) in files.into_iter().enumerate() {
+        if let Some(bytes) = file {
+            let file = state.store(bytes);
+            state.job(id)?.files[place] = Some(file);
         }
     }
-    Some(json_reply(&state.job(id)?.shown(seconds())))
+    Some(())
+}
+
+/// A job whose requests are being answered. If one of the caller's rules panics, the next look
+/// answers them.
+struct Answering<'a> {
+    server: &'a Server,
+    id: &'a str,
+}
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        if let Some(job) = self.server.batches.state.lock().job(self.id) {
+            job.is_answering = false;
+        }
+    }
 }
 
 /// Answers one request of a batch as a single call.
