@@ -1,10 +1,11 @@
-//! The client, and how it is built from its settings.
+//! The client.
 
 mod batches;
+mod build;
+mod raw;
 mod selection;
 mod state;
 
-use serde_json::Value;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -14,26 +15,19 @@ pub use batches::Batches;
 
 use crate::bounds::Bounds;
 use crate::bulk::Bulk;
-use crate::call::{Caller, Endpoint, Endpoints, Lists, Routes};
+use crate::call::{Caller, Endpoint};
 use crate::chat::{ChatRequest, ChatResponse};
-use crate::config::{Checked, ClientBuilder, Environment, cleaned, shown_url};
+use crate::config::{ClientBuilder, cleaned, shown_url};
 use crate::deadline::Deadline;
 use crate::embed::{EmbedRequest, Embeddings};
 use crate::error::{Error, ErrorKind};
-use crate::memo::Memo;
-use crate::metrics::Recorder;
 use crate::models::{ModelInfo, ModelsRequest};
 use crate::moderation::{Moderation, ModerationRequest};
-use crate::observed::ObservedCalls;
 use crate::provider::{self, Provider};
-use crate::raw::{RawRequest, RawResponse};
 use crate::replay::Replay;
-use crate::retry::Bucket;
 use crate::stream::ChatStream;
 use crate::tags::Tags;
-use crate::throttle::Limiter;
 use crate::token_count::TokenCount;
-use crate::transport::{self, Transport};
 
 /// A client for one provider or many.
 ///
@@ -316,60 +310,6 @@ impl Client {
         self.caller.moderate(&request.into())
     }
 
-    /// Sends a request to any endpoint of a provider, such as one the crate does not model. It uses
-    /// this client's connections, retries, deadlines, cancelling, errors and metrics.
-    ///
-    /// The request is not priced and does not appear in [`costs`](Self::costs). If a budget applies
-    /// that is not soft, a `POST` is refused. A `GET` is assumed to be free.
-    ///
-    /// ```no_run
-    /// # use tollgate::{Client, RawRequest};
-    /// let client = Client::builder().provider("openai").build()?;
-    /// let models = client.send(RawRequest::get("/models").provider("groq"))?;
-    /// println!("{}", models.text());
-    /// # Ok::<(), tollgate::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As for [`chat`](Self::chat), and [`CostUnknown`](crate::ErrorKind::CostUnknown) if a budget
-    /// applies.
-    pub fn send(&self, request: RawRequest) -> Result<RawResponse, Error> {
-        self.caller.raw(&request)
-    }
-
-    /// [Sends](Self::send) a `GET` to a path below the base URL of the client's own provider.
-    ///
-    /// # Errors
-    ///
-    /// As for [`send`](Self::send).
-    pub fn get(&self, path: impl Into<String>) -> Result<RawResponse, Error> {
-        self.send(RawRequest::get(path))
-    }
-
-    /// [Sends](Self::send) a `POST` of JSON to a path below the base URL of the client's own
-    /// provider.
-    ///
-    /// ```no_run
-    /// # use serde_json::{Value, json};
-    /// # let client = tollgate::Client::openai("gpt-4o-mini")?;
-    /// let body = json!({"model": "gpt-4o-mini", "input": "some text"});
-    /// let answer: Value = client.post("/responses/input_tokens", body)?.json()?;
-    /// println!("{}", answer["input_tokens"]);
-    /// # Ok::<(), tollgate::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As for [`send`](Self::send).
-    pub fn post(
-        &self,
-        path: impl Into<String>,
-        body: impl Into<Value>,
-    ) -> Result<RawResponse, Error> {
-        self.send(RawRequest::post(path, body))
-    }
-
     /// Opens connections to the client's own provider before the first call, all at once, until
     /// `connections` are idle or the pool is full. Returns how many it opened: none if the client
     /// only [replays](ClientBuilder::replay).
@@ -401,7 +341,7 @@ impl Client {
 #[cfg(feature = "testing")]
 impl Client {
     /// What sends requests to the client's own provider.
-    pub(crate) fn way(&self) -> Option<(&Transport, &Endpoint)> {
+    pub(crate) fn way(&self) -> Option<(&crate::transport::Transport, &Endpoint)> {
         Some((&self.caller.transport, self.caller.endpoints.own()?))
     }
 }
@@ -416,59 +356,6 @@ impl fmt::Debug for Client {
             .field("model", &settings.model)
             .field("base_url", &own.map(|own| shown_url(&own.base)))
             .finish_non_exhaustive()
-    }
-}
-
-impl ClientBuilder {
-    /// Checks all settings, fills gaps from the environment, and makes the client. Opens no
-    /// connection yet.
-    ///
-    /// # Errors
-    ///
-    /// [`Configuration`](crate::ErrorKind::Configuration), with a sentence for every mistake found.
-    /// Settings that depend on the provider are checked once there is one, and root certificates
-    /// once everything else is right.
-    pub fn build(self) -> Result<Client, Error> {
-        self.build_in(&Environment::of_process())
-    }
-
-    /// Like [`build`](Self::build), with gaps filled from this environment.
-    pub(crate) fn build_in(self, environment: &Environment<'_>) -> Result<Client, Error> {
-        let Checked { mut settings, own, others, routes, limits } = self.check(environment)?;
-        if settings.replay.as_ref().is_some_and(Replay::is_offline) {
-            // Budgets still shape the requests, and no money that is spent elsewhere refuses them.
-            settings.costs = settings.costs.rehearsal();
-        }
-        let transport = Transport::new(&transport::Settings {
-            pool: &settings.pool,
-            retry_stale: settings.pool.retry_stale && settings.retry.retry_ambiguous,
-            max_response_bytes: settings.max_response_bytes,
-            max_response_head_bytes: settings.max_response_head_bytes,
-            observers: &settings.observers,
-        });
-        let endpoints = Endpoints::new(own, others, &settings, &transport)?;
-        let routes = Routes::new(routes, &endpoints, &settings, &transport, Instant::now())?;
-        let lists = Lists::new(&settings.catalogue);
-        let bucket = Bucket::new(settings.retry.budget);
-        let limiter = (!limits.is_empty()).then(|| Limiter::in_memory(limits));
-        if !settings.observers.is_empty() {
-            settings.costs.add_listener(settings.observers.listener());
-        }
-        let recorder = settings.metrics.then(|| Recorder::new(Instant::now()));
-        let observed = Arc::new(ObservedCalls::new(recorder, settings.observers.clone()));
-        Ok(Client {
-            caller: Arc::new(Caller {
-                settings,
-                transport,
-                endpoints,
-                lists,
-                routes,
-                warned: Memo::default(),
-                bucket,
-                limiter,
-                observed,
-            }),
-        })
     }
 }
 

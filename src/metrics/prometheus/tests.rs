@@ -60,14 +60,6 @@ fn buckets_ascend_to_the_count() {
 }
 
 #[test]
-fn labels_are_escaped() {
-    let labels = Labels::default().with("a.b", "one \"two\" \\ three\nfour").with("c", "é");
-    assert_eq!(labels.0, r#"a_b="one \"two\" \\ three\nfour",c="é""#);
-    let labels = Labels::default().with("a", "\u{1b}[31m\t\u{9b}\u{202e}");
-    assert_eq!(labels.0, r#"a="\\u{1b}[31m\\t\\u{9b}\\u{202e}""#);
-}
-
-#[test]
 fn the_number_of_targets_is_bounded() {
     let mut snapshot = example();
     let target = snapshot.targets[0].clone();

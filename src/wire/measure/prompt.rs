@@ -7,12 +7,15 @@ mod bedrock;
 mod cohere;
 mod gemini;
 mod ollama;
+mod parts;
+mod tools;
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-use super::image::{self, Detail};
-use super::{rounded_up, size, text};
+pub(super) use self::tools::CLIENT_TOOL;
+use self::tools::has_search;
+use super::{rounded_up, text};
 use crate::upper_bound::ModelLimits;
 use crate::wire::json;
 
@@ -34,10 +37,6 @@ pub(super) const MEMBER: u64 = 8;
 /// publish no number; recordings show less.
 const TOOLS: u64 = 1024;
 
-/// Tokens for each of Anthropic's tools that the caller runs: up to 735, plus 499 around them for
-/// computer use (its page "Pricing", "Tool-specific pricing").
-pub(super) const CLIENT_TOOL: u64 = 2048;
-
 /// Tokens for a response format, besides its schema. Anthropic adds instructions of unpublished
 /// length (its page "Structured outputs").
 pub(super) const FORMAT: u64 = 1024;
@@ -48,12 +47,6 @@ pub(super) const FORMAT: u64 = 1024;
 /// executed during a single turn", its page "Web search tool"), and can answer with up to
 /// `max_tokens`: the same page shows 6,039 output tokens for a request with 1,024.
 const STEPS: u64 = 11;
-
-/// Base64 characters per audio token. OpenAI bills 10 tokens per second (its page "Managing costs",
-/// "1 token per 100 ms"), others up to 32 (Gemini). A second has at least 1,000 bytes (MPEG layer
-/// III at 8 kbit/s), 1,333 in base64. That makes at least 40 characters per token; 32 leaves a
-/// margin.
-const AUDIO: u64 = 32;
 
 /// What the body contains.
 pub(in crate::wire) struct Prompt<'a> {
@@ -120,12 +113,6 @@ const NOT_IN_PROMPT: &[&str] = &[
     "user",
     "verbosity",
 ];
-
-/// Returns true for OpenAI's chat models with search. Comparing eight bytes at each place takes less
-/// time than preparing a search.
-fn has_search(model: &str) -> bool {
-    model.as_bytes().windows(8).any(|part| part == b"-search-")
-}
 
 /// What differs in bodies.
 #[derive(PartialEq, Eq)]
@@ -294,122 +281,6 @@ impl<'a> Prompt<'a> {
             Value::Object(part) => self.part(part),
             _ => self.json(content),
         }
-    }
-
-    pub(super) fn part(&mut self, part: &Map<String, Value>) {
-        let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
-        match kind {
-            "image_url" => {
-                let image = part.get("image_url");
-                let url = image.and_then(|image| image.get("url")).or(image);
-                let url = url.and_then(Value::as_str).unwrap_or_default();
-                self.openai_image(url, image.and_then(|image| image.get("detail")));
-            }
-            "image" if part.contains_key("source") => {
-                let data = part.get("source").and_then(|source| source.get("data"));
-                self.add(image::anthropic(data.and_then(Value::as_str).and_then(size::of)));
-            }
-            "input_audio" => {
-                self.input_audio = true;
-                // Mistral's part has the data itself, or a URL (`AudioChunk` in its OpenAPI file).
-                let audio = part.get("input_audio");
-                let data = audio.and_then(|audio| audio.get("data")).or(audio);
-                let data = data.and_then(Value::as_str).unwrap_or_default();
-                if data.contains("://") {
-                    return self.unseen("audio that the provider fetches");
-                }
-                let length = data.len();
-                self.add(MESSAGE + u64::try_from(length).unwrap_or(u64::MAX) / AUDIO);
-            }
-            "document" => self.document(part),
-            "tool_result" => {
-                self.add(MESSAGE);
-                part.iter().for_each(|(name, value)| match name.as_str() {
-                    "content" => self.content(value),
-                    _ => self.json(value),
-                });
-            }
-            "text" | "refusal" | "thinking" | "redacted_thinking" | "tool_use"
-            | "server_tool_use" | "mcp_tool_use" | "search_result" | "custom" | "function"
-            | "tool_reference" | "compaction" | "input_text" | "output_text" => self.fields(part),
-            _ if kind.ends_with("tool_result") => {
-                self.fields(part);
-                self.unseen("the result of a tool that the provider ran");
-            }
-            "file" => self.unseen("a file"),
-            _ => self.unseen("a part that is not text, image or audio"),
-        }
-    }
-
-    /// Text documents are in the body. Only the provider sees the pages of other documents, as text
-    /// and as images.
-    fn document(&mut self, part: &Map<String, Value>) {
-        let source = part.get("source");
-        let kind = source.and_then(|source| source.get("type")).and_then(Value::as_str);
-        match kind {
-            Some("text") => self.fields(part),
-            Some("content") => {
-                for (name, value) in part.iter().filter(|(name, _)| *name != "source") {
-                    self.text(name);
-                    self.json(value);
-                }
-                if let Some(content) = source.and_then(|source| source.get("content")) {
-                    self.content(content);
-                }
-            }
-            _ => self.unseen("a document whose pages cannot be counted, such as a PDF"),
-        }
-    }
-
-    pub(super) fn openai_image(&mut self, url: &str, detail: Option<&Value>) {
-        let detail = match detail.and_then(Value::as_str) {
-            Some("low") => Detail::Low,
-            Some("high") => Detail::High,
-            _ => Detail::Original,
-        };
-        let data = url.split_once(";base64,").map(|(_, data)| data);
-        match image::openai(self.basis.model, detail, data.and_then(size::of)) {
-            Some(tokens) => self.add(tokens),
-            None => {
-                self.unseen("an image of unknown size and with a detail that does not limit it");
-            }
-        }
-    }
-
-    fn tool(&mut self, tool: &Value) {
-        self.json(tool);
-        if self.is_response {
-            return self.tool_of_responses(tool);
-        }
-        let kind = tool.get("type").and_then(Value::as_str).unwrap_or_default();
-        let client = ["bash_", "text_editor_", "computer_", "memory_"];
-        match kind {
-            "" | "function" | "custom" => {}
-            _ if client.iter().any(|client| kind.starts_with(client)) => self.add(CLIENT_TOOL),
-            _ => {
-                self.server_tool("a tool that the provider runs itself");
-                if kind.contains("web_search") {
-                    let most = tool.get("max_uses").and_then(rounded_up);
-                    self.web_searches =
-                        self.web_searches.zip(most).map(|(one, two)| one.saturating_add(two));
-                }
-            }
-        }
-    }
-
-    /// The tool's results enter the prompt. Anthropic also caches between the steps without being
-    /// asked (see the usage on its page "Web search tool").
-    pub(super) fn server_tool(&mut self, what: &'static str) {
-        self.unseen(what);
-        self.steps = STEPS;
-        self.cache_writes = true;
-    }
-
-    /// OpenAI's chat models with search run one search, before they answer (its page "Web search",
-    /// "Chat Completions").
-    fn search_once(&mut self) {
-        self.unseen("a web search");
-        self.web_searches = self.web_searches.map(|searches| searches.max(1));
     }
 
     /// The prompt of text completions: a text, several texts, or tokens.

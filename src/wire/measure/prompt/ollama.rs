@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{FORMAT, MEMBER, MESSAGE, Prompt, TOOLS, image, rounded_up, size};
+use super::super::{image, size};
+use super::{FORMAT, MEMBER, MESSAGE, Prompt, TOOLS, rounded_up};
 use crate::upper_bound::ModelLimits;
 
 /// Members that add nothing to the prompt.
