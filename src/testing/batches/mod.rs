@@ -186,13 +186,13 @@ fn upload(server: &Server, request: &Request) -> Reply {
         return refused("The purpose of the file is not that of a batch.");
     }
     let bytes = form.file.len();
-    let id = {
+    let (id, is_pending) = {
         let mut state = server.batches.state.lock();
         let id = state.store(form.file);
         if purpose == "batch-api" {
             state.wrapped.insert(id.clone());
         }
-        id
+        (id, state.script.pending > 0)
     };
     let body = json!({
         "id": id,
@@ -201,7 +201,7 @@ fn upload(server: &Server, request: &Request) -> Reply {
         "created_at": seconds(),
         "filename": "batch.jsonl",
         "purpose": purpose,
-        "status": if server.batches.state.lock().script.pending > 0 { "pending" } else { "processed" },
+        "status": if is_pending { "pending" } else { "processed" },
     });
     json_reply(&body)
 }
@@ -300,36 +300,33 @@ fn list(server: &Server, request: &Request, interface: Interface) -> Reply {
 
 /// Shows a job, which may end by that.
 fn look(server: &Server, id: &str, cancel: bool) -> Option<Reply> {
-    let due = {
+    let (base, requests) = {
         let mut state = server.batches.state.lock();
         let job = state.job(id)?;
+        if cancel && job.is_ended() {
+            return Some(Reply::error(409, "", "The batch has already ended."));
+        }
         if cancel {
-            if job.is_ended() {
-                return Some(Reply::error(409, "", "The batch has already ended."));
-            }
             job.cancelled = true;
             // It is cancelling until the next look.
             job.looks = 0;
-            None
-        } else if job.is_due() {
-            Some((job.base.clone(), job.to_answer()))
-        } else {
-            None
         }
+        if cancel || !job.is_due() {
+            // Under the same lock, so that it shows no later look's end.
+            return Some(json_reply(&job.shown(seconds())));
+        }
+        (job.base.clone(), job.to_answer())
     };
-    if let Some((base, requests)) = due {
-        end(server, id, &base, requests)?;
-    }
-    Some(json_reply(&server.batches.state.lock().job(id)?.shown(seconds())))
+    end(server, id, &base, requests)
 }
 
-/// Answers the requests of a job, which ends it.
+/// Answers the requests of a job, which ends it, and shows it.
 fn end(
     server: &Server,
     id: &str,
     base: &str,
     requests: Vec<(String, String, Value)>,
-) -> Option<()> {
+) -> Option<Reply> {
     let _answering = Answering { server, id };
     // Replies may come from the caller's rules, which run without any lock.
     let answer = |(id, path, body): (String, String, Value)| {
@@ -345,7 +342,7 @@ fn end(
             state.job(id)?.files[place] = Some(file);
         }
     }
-    Some(())
+    Some(json_reply(&state.job(id)?.shown(seconds())))
 }
 
 /// A job whose requests are being answered. If one of the caller's rules panics, the next look
