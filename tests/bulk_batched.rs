@@ -4,6 +4,8 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,8 +14,11 @@ use support::folder::Folder;
 use support::routes::config;
 use tollgate::bulk::{Batched, FailedItem, Journal, JsonLines, OnBudget};
 use tollgate::route::Route;
-use tollgate::testing::{BatchScript, Loopback};
-use tollgate::{Budget, Client, CostConfig, EmbedRequest, Error, ErrorKind, Money, Price, Prices};
+use tollgate::testing::{BatchScript, Loopback, Reply};
+use tollgate::{
+    Budget, Client, CostConfig, EmbedRequest, Error, ErrorKind, Limits, Money, Price, Prices,
+    RetryConfig,
+};
 
 /// Looks at batches without a pause.
 fn quick() -> Batched {
@@ -181,6 +186,66 @@ fn a_batch_that_is_too_much_for_now_is_submitted_again() {
     });
     assert_eq!(calls(&server), 0, "calls for all of it would be expensive");
     assert!(client.batches("openai").list().unwrap().len() > 1);
+}
+
+/// A server whose batches expire without an answer, and how many calls it got.
+fn expiring(limited: impl Fn(u32) -> bool + Send + Sync + 'static) -> (Loopback, Arc<AtomicU32>) {
+    let (server, called) = (support::loopback(), Arc::new(AtomicU32::new(0)));
+    server.batches(BatchScript::new().answer_only(0));
+    let counted = Arc::clone(&called);
+    server.respond(move |request| {
+        let number = (0..100).map(|number| format!("id-{number}."));
+        let id = number.into_iter().find(|id| request.body_contains(id))?;
+        request.path().ends_with("/chat/completions").then(|| {
+            match limited(counted.fetch_add(1, Ordering::Relaxed)) {
+                true => Reply::status(429).header("retry-after-ms", "1"),
+                false => Reply::text(format!("answer to {id}")).usage(100, 10),
+            }
+        })
+    });
+    (server, called)
+}
+
+#[test]
+fn calls_for_expired_items_slow_down_after_a_rate_limit() {
+    // Every third of the first 60 meets a limit.
+    let (server, called) = expiring(|number| number < 60 && number % 3 == 0);
+    let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
+    let client = builder(&server, "openai", "gpt-4o-mini").retry(once).build().unwrap();
+    let bulk = client.bulk().workers(8).batched_with(quick().fall_back_to_calls(true));
+    let mut run = bulk.chat(requests(100)).unwrap();
+    let progress = run.progress();
+    let (mut slowest, mut longest_line) = (8, 0);
+    let results = (&mut run).inspect(|_| {
+        let status = progress.status();
+        slowest = slowest.min(status.workers);
+        longest_line = longest_line.max(status.waiting);
+    });
+    assert_eq!(words(results), answers(0..100));
+    assert!(slowest < 8 && longest_line > 20, "{slowest} workers, {longest_line} waiting");
+    assert_eq!(called.load(Ordering::Relaxed), 120);
+}
+
+#[test]
+fn calls_for_expired_items_take_room_in_the_clients_limits_and_wait_for_it() {
+    let (server, called) = expiring(|_| false);
+    let limits = Limits::new().requests_per_minute(60).tokens_per_minute(60_000);
+    let limits = limits.burst(Duration::from_secs(10));
+    let client = builder(&server, "openai", "gpt-4o-mini").limits(limits).build().unwrap();
+    let bulk = client.bulk().batched_with(quick().fall_back_to_calls(true));
+    assert_eq!(words(bulk.chat(requests(3)).unwrap()), answers(0..3));
+    let left = &client.limits()[0];
+    let (requests_left, tokens_left) = (left.requests.unwrap(), left.tokens.unwrap());
+    assert!((7..10).contains(&requests_left.available), "{left:?}");
+    assert!(tokens_left.available < 10_000, "{left:?}");
+
+    // Without the run, a call that does not fit within its timeout fails.
+    let limits = Limits::new().requests_per_minute(1_200).burst(Duration::from_millis(50));
+    let client = builder(&server, "openai", "gpt-4o-mini").limits(limits);
+    let client = client.timeout(Duration::from_millis(300)).build().unwrap();
+    let bulk = client.bulk().workers(32).batched_with(quick().fall_back_to_calls(true));
+    assert_eq!(words(bulk.chat(requests(40)).unwrap()), answers(0..40));
+    assert_eq!(called.load(Ordering::Relaxed), 43);
 }
 
 #[test]

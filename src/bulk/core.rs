@@ -15,10 +15,12 @@ pub(super) struct Core<J, R> {
     window: Window<R>,
     pace: Pace,
     held: Held<J>,
-    /// Items that were sent too early, before the pace fell.
-    recalled: VecDeque<J>,
+    /// Items that wait for the pace: sent too early, before it fell, or not answered by their batch.
+    put_back: VecDeque<J>,
     /// How many items the workers have, in flight and in their queue.
     sent: usize,
+    /// How many items are in batches, or wait to be submitted. They have no pace.
+    in_batches: usize,
     /// How many calls have ended that may have released money.
     released: u64,
     workers: usize,
@@ -37,8 +39,9 @@ impl<J, R> Core<J, R> {
             window: Window::new(look_ahead, ordered),
             pace: Pace::new(workers),
             held: Held::default(),
-            recalled: VecDeque::new(),
+            put_back: VecDeque::new(),
             sent: 0,
+            in_batches: 0,
             released: 0,
             workers,
         }
@@ -49,9 +52,9 @@ impl<J, R> Core<J, R> {
         self.window.add()
     }
 
-    /// Whether another item may be read.
-    pub(super) fn may_read(&self) -> bool {
-        self.window.has_room() && self.may_send()
+    /// Whether another item may be read. `for_batch` says whether it will be submitted in a batch.
+    pub(super) fn may_read(&self, for_batch: bool) -> bool {
+        self.window.has_room() && (for_batch || self.may_send())
     }
 
     /// Whether the workers may get another item. While nothing slows the run down, they also get
@@ -71,9 +74,10 @@ impl<J, R> Core<J, R> {
         self.put_back(item);
     }
 
-    /// Keeps an item that a worker gave back without beginning it.
+    /// Keeps an item until the pace allows it to be sent: one that a worker gave back without
+    /// beginning it, or that no batch answers.
     pub(super) fn put_back(&mut self, item: J) {
-        self.recalled.push_back(item);
+        self.put_back.push_back(item);
     }
 
     /// An item that is sent before any other is read.
@@ -81,7 +85,7 @@ impl<J, R> Core<J, R> {
         if !self.may_send() {
             return None;
         }
-        self.recalled.pop_front().or_else(|| self.held.take_due(now))
+        self.put_back.pop_front().or_else(|| self.held.take_due(now))
     }
 
     /// Notes that the workers get an item.
@@ -93,6 +97,21 @@ impl<J, R> Core<J, R> {
     /// How many items the workers have.
     pub(super) fn sent(&self) -> usize {
         self.sent
+    }
+
+    /// Notes that an item is submitted instead of sent.
+    pub(super) fn enter_batch(&mut self) {
+        self.in_batches += 1;
+    }
+
+    /// Notes that a batch is done with an item.
+    pub(super) fn leave_batch(&mut self) {
+        self.in_batches -= 1;
+    }
+
+    /// How many items are in batches, or wait to be submitted.
+    pub(super) fn in_batches(&self) -> usize {
+        self.in_batches
     }
 
     /// Notes that a worker is done with an item. `limited` says whether its call met a rate limit;
@@ -136,7 +155,7 @@ impl<J, R> Core<J, R> {
 
     /// Takes an item that no worker has, because the run stops.
     pub(super) fn take_any(&mut self) -> Option<J> {
-        self.recalled.pop_front().or_else(|| self.held.take())
+        self.put_back.pop_front().or_else(|| self.held.take())
     }
 
     /// Notes that the workers' queue gave an item back, because the run stops.
@@ -156,7 +175,7 @@ impl<J, R> Core<J, R> {
 
     /// How many items wait, and how many calls may be in flight.
     pub(super) fn shape(&self) -> (usize, usize) {
-        (self.held.len() + self.recalled.len(), self.pace.limit().unwrap_or(self.workers))
+        (self.held.len() + self.put_back.len(), self.pace.limit().unwrap_or(self.workers))
     }
 }
 

@@ -157,10 +157,8 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
     /// Gives the workers as many items as they may have.
     fn fill(&mut self) {
         self.note_cancelled();
-        while let Some(job) = self.core.take_waiting(Instant::now()) {
-            self.send(job);
-        }
-        while self.core.may_read() {
+        self.send_waiting();
+        while self.core.may_read(self.batches.is_some()) {
             let Some(item) = self.first.take().or_else(|| self.items.as_mut()?.next()) else {
                 self.items = None;
                 break;
@@ -169,6 +167,8 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
             // Skipping what the journal has can take long.
             self.note_cancelled();
         }
+        // Some of those that were read are called, because no batch takes them.
+        self.send_waiting();
         self.start_batches(false);
         let shape = self.core.shape();
         if std::mem::replace(&mut self.shape, shape) != shape {
@@ -176,9 +176,15 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
         }
     }
 
+    /// Sends the items that wait, as far as the pace allows.
+    fn send_waiting(&mut self) {
+        while let Some(job) = self.core.take_waiting(Instant::now()) {
+            self.send(job);
+        }
+    }
+
     /// Gives an item to the workers, or to the next batch.
-    fn send(&mut self, mut job: Job<W>) {
-        job.begun = self.core.send();
+    fn send(&mut self, job: Job<W>) {
         match job.work {
             Work::Batch(of) => self.add_to_batch(job, of),
             _ => self.dispatch(job),
@@ -186,7 +192,8 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
     }
 
     /// Gives an item to the workers, and starts one if all are busy.
-    fn dispatch(&mut self, job: Job<W>) {
+    fn dispatch(&mut self, mut job: Job<W>) {
+        job.begun = self.core.send();
         if let Err(error) = self.workers.start(self.core.sent(), &self.shared) {
             self.core.unsend();
             self.fail_run(error.clone());
@@ -199,9 +206,9 @@ impl<'a, W: Task, T: Send + 'static> Shell<'a, W, T> {
     fn take(&mut self, Report { mut job, outcome }: Report<W, T>) {
         let Outcome { ended, limited, fault } = *outcome;
         let now = Instant::now();
-        // Batches have no pace.
-        let limited = limited.filter(|_| self.batches.is_none());
         let batch = job.batch.take();
+        // A result of a batch says nothing about the pace of calls.
+        let limited = limited.filter(|_| batch.is_none());
         self.core.returned(job.begun, limited);
         // An item that a budget refused held no money.
         if !matches!(&ended, Ended::Again { again: Again::Released { .. }, .. }) {

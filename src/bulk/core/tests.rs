@@ -23,6 +23,9 @@ struct World {
     budget: Option<(usize, Duration)>,
     /// How many calls in flight the budget has money for; more are refused until one ends.
     money: Option<usize>,
+    /// How long the batch of each item takes to expire, after which a call answers it; `None` for a
+    /// run without batches.
+    expires: Option<Duration>,
     /// The longest call.
     longest: Duration,
 }
@@ -38,6 +41,7 @@ impl Default for World {
             per_minute: None,
             budget: None,
             money: None,
+            expires: None,
             longest: SECOND,
         }
     }
@@ -133,17 +137,29 @@ impl World {
         let mut queue: VecDeque<Sent> = VecDeque::new();
         let mut calls =
             Calls { begun, sent: Vec::new(), spent: HashMap::new(), in_flight: Vec::new() };
+        let mut batched: VecDeque<(Instant, u64)> = VecDeque::new();
         let mut read = 0;
         let mut ended = Ended::default();
         while ended.yielded.len() < self.items {
+            while let Some((_, item)) = batched.front().filter(|(expires, _)| *expires <= now) {
+                core.leave_batch();
+                core.put_back(*item);
+                batched.pop_front();
+            }
             // As the shell does: give, start, yield, wait.
             while let Some(item) = core.take_waiting(now) {
                 queue.push_back(Sent(item, core.send()));
             }
-            while read < self.items && core.may_read() {
+            while read < self.items && core.may_read(self.expires.is_some()) {
                 read += 1;
                 let item = core.add();
-                queue.push_back(Sent(item, core.send()));
+                match self.expires {
+                    Some(expires) => {
+                        core.enter_batch();
+                        batched.push_back((now + expires, item));
+                    }
+                    None => queue.push_back(Sent(item, core.send())),
+                }
             }
             while calls.in_flight.len() < self.workers && !queue.is_empty() {
                 let sent = queue.pop_front().unwrap();
@@ -165,7 +181,8 @@ impl World {
             }
             let next = calls.in_flight.iter().enumerate().min_by_key(|(_, (ends, ..))| *ends);
             let ends = next.map(|(place, (ends, ..))| (*ends, place));
-            match (ends, core.wake()) {
+            let expires = batched.front().map(|(expires, _)| *expires);
+            match (ends, core.wake().into_iter().chain(expires).min()) {
                 (Some((ends, _)), Some(wake)) if wake < ends => now = now.max(wake),
                 (None, Some(wake)) => now = now.max(wake),
                 (Some((ends, place)), _) => {
@@ -194,6 +211,7 @@ impl World {
             }
         }
         assert!(core.is_empty() && core.sent() == 0 && core.shape().0 == 0);
+        assert_eq!(core.in_batches(), 0);
         Ended { took: now - begun, ..ended }
     }
 
@@ -224,6 +242,7 @@ fn every_item_is_yielded_once_in_every_world() {
             per_minute: random.bool().then(|| (random.usize(1..60), random.u64(100..2_000))),
             budget: random.bool().then(|| (random.usize(1..30), SECOND * random.u32(1..90))),
             money: random.bool().then(|| random.usize(1..12)),
+            expires: random.bool().then(|| SECOND * random.u32(0..90)),
             longest: SECOND,
         }
         .run(seed);
@@ -275,6 +294,27 @@ fn tokens_per_minute_are_kept_and_used_fully() {
         let most = all as f64 / (per_minute - 100) as f64 + 1.0;
         assert!((least..=most).contains(&took), "{took} minutes, not {least} to {most}");
     }
+}
+
+#[test]
+fn calls_for_items_of_an_expired_batch_have_the_pace_and_the_limits_of_all_calls() {
+    // All of them expire at the same moment.
+    let expires = Some(SECOND * 60);
+    let world = World { look_ahead: 1_000, expires, ..World::default() };
+
+    let paced = World { items: 1_000, workers: 64, rate: Some(20), ..world }.run(7);
+    let used = 1_000.0 / (paced.took - MINUTE).as_secs_f64() / 20.0;
+    assert!(used > 0.6, "{used} of the rate is used");
+    assert!(paced.limited < 400, "{} of 1,000 calls met the limit", paced.limited);
+
+    let requests = World { per_minute: Some((60, u64::MAX)), ..world }.run(8).took - MINUTE;
+    assert!((MINUTE * 4..MINUTE * 4 + SECOND * 15).contains(&requests), "{requests:?}");
+
+    let tokens_of_all: u64 = (0..300).map(tokens).sum();
+    let spent = World { per_minute: Some((1_000, 1_000)), ..world }.run(9).took - MINUTE;
+    let minutes = spent.as_secs_f64() / 60.0;
+    let (least, most) = (tokens_of_all as f64 / 1_000.0, tokens_of_all as f64 / 900.0);
+    assert!((least - 1.0..=most + 1.0).contains(&minutes), "{minutes} minutes");
 }
 
 #[test]

@@ -132,21 +132,23 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     /// Adds an item to those that will be submitted.
     pub(super) fn add_to_batch(&mut self, job: Job<W>, of: Option<u64>) {
         if let Some(number) = of {
+            self.core.enter_batch();
             let action = self.batches.as_mut().and_then(|batches| batches.plan.park(number, job));
             return self.act(action);
         }
         let Some(Batches { caller, plan, .. }) = &mut self.batches else { return };
         match caller.batch_provider(W::in_batch(&job.request)) {
-            Ok(provider) => plan.add(&provider, job),
+            Ok(provider) => {
+                self.core.enter_batch();
+                plan.add(&provider, job);
+            }
+            Err(error) if plan.calls_instead(&error) => {
+                self.core.put_back(Job { work: Work::Call, ..job });
+            }
             Err(error) => {
-                let work = if plan.calls_instead(&error) {
-                    Work::Call
-                } else {
-                    let advice = "Batched::fall_back_to_calls calls for such items".to_owned();
-                    let error = error.with_advice(Some(advice));
-                    Work::Received(Box::new(BatchOutcome::Failed(error)))
-                };
-                self.dispatch(Job { work, ..job });
+                let advice = "Batched::fall_back_to_calls calls for such items".to_owned();
+                let outcome = BatchOutcome::Failed(error.with_advice(Some(advice)));
+                self.dispatch(Job { work: Work::Received(Box::new(outcome)), ..job });
             }
         }
     }
@@ -154,7 +156,8 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     /// Submits the batches for which there are enough items, or any if no other items can come.
     pub(super) fn start_batches(&mut self, nothing_else_happens: bool) {
         while let Some(Batches { plan, .. }) = &mut self.batches {
-            let is_stuck = nothing_else_happens && self.core.sent() == plan.waiting();
+            let all_wait = self.core.sent() == 0 && self.core.in_batches() == plan.waiting();
+            let is_stuck = nothing_else_happens && all_wait;
             let any = self.items.is_none() || is_stuck;
             let name = || format!("{:032x}", fastrand::u128(..));
             let Some(next) = plan.next_batch(any, name, Instant::now()) else { return };
@@ -266,10 +269,14 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
     fn act(&mut self, action: Option<Action<Job<W>>>) {
         match action {
             Some(Action::Receive(job, outcome, number)) => {
+                self.core.leave_batch();
                 let work = Work::Received(Box::new(outcome));
                 self.dispatch(Job { work, batch: Some(number), ..job });
             }
-            Some(Action::Call(job)) => self.dispatch(Job { work: Work::Call, ..job }),
+            Some(Action::Call(job)) => {
+                self.core.leave_batch();
+                self.core.put_back(Job { work: Work::Call, ..job });
+            }
             Some(Action::Undone(job, error)) => self.undone(job, error),
             None => {}
         }
@@ -277,7 +284,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
 
     /// An item that no worker had ends without a result.
     fn undone(&mut self, job: Job<W>, error: Error) {
-        self.core.unsend();
+        self.core.leave_batch();
         self.unfinished(job, error);
     }
 

@@ -45,22 +45,19 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
         self.shared.stopped.store(true, Ordering::Relaxed);
         (self.items, self.first) = (None, None);
         let error = self.stopped.get_or_insert(error).clone();
-        let mut received = Vec::new();
         while let Some(job) = self.workers.recall() {
+            self.core.recall(job);
+        }
+        self.drop_waiting(&error);
+        let mut received = Vec::new();
+        while let Some(job) = self.core.take_any() {
             match job.work {
                 // It is paid for.
                 Work::Received(_) => received.push(job),
-                _ => {
-                    self.core.unsend();
-                    self.unfinished(job, error.clone());
-                }
+                _ => self.unfinished(job, error.clone()),
             }
         }
-        received.into_iter().for_each(|job| self.workers.send(job));
-        self.drop_waiting(&error);
-        while let Some(job) = self.core.take_any() {
-            self.unfinished(job, error.clone());
-        }
+        received.into_iter().for_each(|job| self.dispatch(job));
     }
 
     /// Ends the run after its last item. `all_read` says whether every item was read.
