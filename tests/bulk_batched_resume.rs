@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde_json::Value;
 use support::folder::Folder;
 use support::{KEY, loopback};
-use tollgate::bulk::{Batched, Journal, OnCancel};
+use tollgate::bulk::{Batched, Journal, OnCancel, OnDeadline};
 use tollgate::testing::{BatchScript, Loopback, Reply};
-use tollgate::{CancelToken, ChatRequest, Client, ErrorKind, RetryConfig};
+use tollgate::{BatchState, CancelToken, ChatRequest, Client, ErrorKind, RetryConfig};
 
 const ITEMS: usize = 25;
 const TOKENS: u64 = 110;
@@ -75,7 +75,8 @@ fn books(journal: &Path) -> (u64, BTreeMap<String, u32>) {
         let line: Value = serde_json::from_str(line).unwrap();
         if let Some(id) = line["id"].as_str() {
             *lines.entry(id.to_owned()).or_insert(0) += 1;
-            tokens += line["answer"]["usage"]["total_tokens"].as_u64().unwrap();
+            // A failure has none.
+            tokens += line["answer"]["usage"]["total_tokens"].as_u64().unwrap_or(0);
         } else if line["step"].is_null() {
             open.remove(&line["batch"].to_string());
         } else {
@@ -202,6 +203,59 @@ fn a_cancelled_run_leaves_its_batches_or_cancels_them_and_resumes() {
         // The four that were answered were not submitted again.
         let submitted = submitted(&server, "openai", "gpt-4o-mini");
         assert_eq!(submitted, (ITEMS + ITEMS - 4) as u64);
+    }
+}
+
+#[test]
+fn a_batch_that_is_late_is_left_for_a_later_run() {
+    let (folder, (server, answers)) = (Folder::new("batched-late"), server());
+    let journal = folder.file("run.journal");
+    server.batches(BatchScript::new().looks(1_000_000));
+    let client = client(&server.base_url("openai"), "openai", "gpt-4o-mini");
+    let batched = quick().max_requests(100).fall_back_to_calls(true);
+    let late = batched.deadline(Duration::from_millis(20));
+    let mut run = client.bulk().batched_with(late).journal(&journal).chat(items()).unwrap();
+    for (_, result) in &mut run {
+        let (error, then) = (result.unwrap_err(), "run it again with the same journal");
+        assert!(error.is_timeout() && error.to_string().contains(then), "{error}");
+    }
+    let status = run.finish().unwrap();
+    assert_eq!((status.unfinished, status.failed), (ITEMS as u64, 0));
+    let batches = client.batches("openai");
+    let left = batches.list().unwrap();
+    assert!(left.len() == 1 && !left[0].status.state.is_final(), "{left:?}");
+    assert!(answers.lock().unwrap().is_empty(), "it is not called");
+
+    batches.cancel(&left[0].batch).unwrap();
+    let run = client.bulk().batched_with(batched).journal(&journal).chat(items()).unwrap();
+    assert_eq!(run.filter(|(_, result)| result.is_ok()).count(), ITEMS);
+    assert_eq!(submitted(&server, "openai", "gpt-4o-mini"), ITEMS as u64);
+}
+
+#[test]
+fn a_batch_that_is_late_is_cancelled_and_the_rest_of_it_fails_or_is_called() {
+    for (fall_back, answered) in [(false, 4), (true, ITEMS)] {
+        let folder = Folder::new(&format!("batched-late-{fall_back}"));
+        let ((server, answers), journal) = (server(), folder.file("run.journal"));
+        server.batches(BatchScript::new().looks(1_000_000).answer_only(4));
+        let client = client(&server.base_url("openai"), "openai", "gpt-4o-mini");
+        let batched = quick().max_requests(100).fall_back_to_calls(fall_back);
+        let late = batched.deadline(Duration::from_millis(20)).on_deadline(OnDeadline::Cancel);
+        let bulk = || client.bulk().batched_with(late).journal(&journal);
+        let mut run = bulk().chat(items()).unwrap();
+        let failed: Vec<_> = (&mut run).filter_map(|(_, result)| result.err()).collect();
+        assert!(failed.iter().all(tollgate::Error::is_timeout), "{failed:?}");
+        let status = run.finish().unwrap();
+        assert_eq!((status.answered, status.failed), (answered as u64, (ITEMS - answered) as u64));
+        assert_eq!((status.unfinished, failed.len()), (0, ITEMS - answered));
+        let state = client.batches("openai").list().unwrap().remove(0).status.state;
+        assert_eq!(state, BatchState::Cancelled);
+        let answers = answers.lock().unwrap().clone();
+        assert!(answers.len() == answered && answers.values().all(|times| *times == 1));
+        // The next run has nothing to do.
+        let (tokens, lines) = books(&journal);
+        assert_eq!((tokens, lines.len()), (TOKENS * answered as u64, ITEMS));
+        assert_eq!(bulk().chat(items()).unwrap().count(), 0);
     }
 }
 

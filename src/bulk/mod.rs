@@ -46,7 +46,7 @@ mod window;
 mod worker;
 
 pub use crate::journal::{Flush, Journal};
-pub use batched::Batched;
+pub use batched::{Batched, OnDeadline};
 pub use failures::FailedItem;
 pub use json_lines::JsonLines;
 pub use progress::{Progress, Status};

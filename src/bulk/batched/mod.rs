@@ -20,6 +20,6 @@ mod thread;
 
 pub(super) use next_step::Rules;
 pub(super) use plan::{Action, BatchEnd, InBatch, NextBatch, Over, Plan, Unread};
-pub use settings::Batched;
+pub use settings::{Batched, OnDeadline};
 pub(super) use steps::Interrupted;
 pub(super) use thread::{BatchThread, Contents, Event};

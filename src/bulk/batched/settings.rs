@@ -22,11 +22,34 @@ pub struct Batched {
     pub(crate) in_flight: usize,
     pub(crate) fall_back: bool,
     pub(crate) times: WaitTimes,
+    pub(crate) on_deadline: OnDeadline,
+}
+
+/// What happens to a batch that has not ended by the [deadline](Batched::deadline).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnDeadline {
+    /// It goes on at the provider. Its items end with a [`Timeout`](crate::ErrorKind::Timeout) and
+    /// count as not done: a run with the same journal waits for it again.
+    #[default]
+    Leave,
+    /// The run cancels it and waits until the provider has ended it, which can take minutes. It
+    /// reads what was answered by then. All other items have expired: they fail with a
+    /// [`Timeout`](crate::ErrorKind::Timeout), or calls answer them if the run
+    /// [falls back](Batched::fall_back_to_calls) to calls. If the run is stopped meanwhile, the next
+    /// one submits them again.
+    Cancel,
 }
 
 impl Default for Batched {
     fn default() -> Self {
-        Self { max_requests: 5_000, in_flight: 4, fall_back: false, times: WaitTimes::default() }
+        Self {
+            max_requests: 5_000,
+            in_flight: 4,
+            fall_back: false,
+            times: WaitTimes::default(),
+            on_deadline: OnDeadline::default(),
+        }
     }
 }
 
@@ -75,12 +98,18 @@ impl Batched {
         self
     }
 
-    /// Sets how long this run waits for each batch. After that, its items end with a
-    /// [`Timeout`](crate::ErrorKind::Timeout) and count as not done: the batch goes on, and a run
-    /// with the same journal waits for it again. Default: as long as it takes, which is a day or a
-    /// little more.
+    /// Sets how long this run waits for each batch, from its submission or from the start of a run
+    /// that resumes it. [`on_deadline`](Self::on_deadline) decides what happens then. Default: as
+    /// long as it takes, which is a day or a little more.
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.times.limit = Some(limit);
+        self
+    }
+
+    /// Sets what happens to a batch at the [deadline](Self::deadline). Default:
+    /// [`OnDeadline::Leave`].
+    pub fn on_deadline(mut self, on_deadline: OnDeadline) -> Self {
+        self.on_deadline = on_deadline;
         self
     }
 }

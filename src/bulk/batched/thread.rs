@@ -11,6 +11,7 @@ use super::super::settings::OnCancel;
 use super::super::task::Task;
 use super::super::worker::{Job, Shared};
 use super::plan::BatchEnd;
+use super::settings::OnDeadline;
 use super::steps::{Interrupted, Log, Step};
 use crate::batch::{Batch, BatchOutcome, BatchState};
 use crate::call::{BatchOptions, Caller, Sent, Submission, WaitTimes};
@@ -51,6 +52,7 @@ pub(crate) struct BatchThread<W: Task, T> {
     pub(crate) name: String,
     pub(crate) caller: Arc<Caller>,
     pub(crate) times: WaitTimes,
+    pub(crate) on_deadline: OnDeadline,
     pub(crate) shared: Arc<Shared<W, T>>,
     /// Cancels its submission.
     pub(crate) in_flight: CancelToken,
@@ -215,7 +217,7 @@ impl<W: Task, T: Send + 'static> BatchThread<W, T> {
     fn collect(&self, batch: &Batch, ids: &[String], is_over: bool) -> BatchEnd {
         let ended = match ids.is_empty() {
             true => Ok(()),
-            false => self.wait(batch).and_then(|refused| self.read(batch, ids, refused)),
+            false => self.wait_and_read(batch, ids),
         };
         self.shared.progress.update(|counts| counts.batch_ended(self.number));
         match ended {
@@ -227,27 +229,41 @@ impl<W: Task, T: Send + 'static> BatchThread<W, T> {
         }
     }
 
-    /// Waits for a batch. Returns whether the provider refused it as a whole.
-    fn wait(&self, batch: &Batch) -> Result<bool, Error> {
-        let (options, requests) = (self.options(Some(&self.waiting)), batch.items.len() as u64);
-        self.shared.progress.update(|counts| counts.batch(self.number, (0, requests)));
-        let status = self.caller.wait_for_batch(&options, batch, self.times, |status| {
-            let done = status.counts.done().min(requests);
-            self.shared.progress.update(|counts| counts.batch(self.number, (done, requests)));
-        })?;
-        Ok(status.state == BatchState::Failed)
-    }
-
-    fn read(&self, batch: &Batch, ids: &[String], refused: bool) -> Result<(), Error> {
+    fn wait_and_read(&self, batch: &Batch, ids: &[String]) -> Result<(), Error> {
         let options = self.options(Some(&self.waiting));
+        let (state, is_late) = match self.wait(batch, self.times) {
+            Err(error) if error.is_timeout() && self.on_deadline == OnDeadline::Cancel => {
+                self.caller.cancel_batch(&options, batch).map_err(|error| {
+                    error.about("the batch is late, and could not be cancelled")
+                })?;
+                (self.wait(batch, WaitTimes { limit: None, ..self.times })?, true)
+            }
+            state => (state?, false),
+        };
+        let is_refused = state == BatchState::Failed;
         let results = self.caller.batch_results(&options, batch)?;
         for (id, result) in ids.iter().zip(results) {
             if self.waiting.is_cancelled() {
                 return Err(Error::cancelled());
             }
-            self.send(Event::Result(id.clone(), result?.outcome, refused));
+            let outcome = match result?.outcome {
+                BatchOutcome::Cancelled if is_late => BatchOutcome::Expired,
+                outcome => outcome,
+            };
+            self.send(Event::Result(id.clone(), outcome, is_refused));
         }
         Ok(())
+    }
+
+    /// Waits until a batch has ended.
+    fn wait(&self, batch: &Batch, times: WaitTimes) -> Result<BatchState, Error> {
+        let (options, requests) = (self.options(Some(&self.waiting)), batch.items.len() as u64);
+        self.shared.progress.update(|counts| counts.batch(self.number, (0, requests)));
+        let status = self.caller.wait_for_batch(&options, batch, times, |status| {
+            let done = status.counts.done().min(requests);
+            self.shared.progress.update(|counts| counts.batch(self.number, (done, requests)));
+        })?;
+        Ok(status.state)
     }
 
     /// The error of items whose results this run does not read.
@@ -257,6 +273,13 @@ impl<W: Task, T: Send + 'static> BatchThread<W, T> {
                           Journal::repeat_failures submits its items again";
             return error.with_advice(Some(advice.to_owned()));
         }
+        let then = match self.shared.journal {
+            Some(_) => "run it again with the same journal to read its results",
+            None => "read its results with Client::batches",
+        };
+        if error.is_timeout() {
+            return error.with_advice(Some(then.to_owned()));
+        }
         if !error.is_cancelled() {
             return error;
         }
@@ -265,10 +288,6 @@ impl<W: Task, T: Send + 'static> BatchThread<W, T> {
         // What was answered by then is billed; the next run reads it.
         let cancelled = cancels && self.caller.cancel_batch(&self.options(None), batch).is_ok();
         let what = if cancelled { "is being cancelled" } else { "goes on at the provider" };
-        let then = match self.shared.journal {
-            Some(_) => "run it again with the same journal to read its results",
-            None => "read its results with Client::batches",
-        };
         Error::new(
             ErrorKind::Cancelled,
             format!("the run stopped before the batch {} ended; it {what}; {then}", batch.id()),

@@ -180,6 +180,7 @@ impl<W: Task, T: Send + 'static> Shell<'_, W, T> {
             name,
             caller: Arc::clone(&batches.caller),
             times: batches.settings.times,
+            on_deadline: batches.settings.on_deadline,
             shared: Arc::clone(&self.shared),
             in_flight: self.in_flight.clone(),
             waiting: batches.waiting.clone(),
