@@ -27,7 +27,7 @@ impl Fingerprint {
     pub(crate) fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = Hasher::new();
         for part in parts {
-            hasher.add(&(part.len() as u64).to_le_bytes());
+            hasher.add_length(part.len() as u64);
             hasher.add(part);
         }
         hasher.finish()
@@ -58,8 +58,8 @@ impl<'de> Deserialize<'de> for Fingerprint {
 /// Hashes bytes as they are written.
 struct Hasher {
     state: [u64; 4],
-    /// The bytes that do not fill a word yet.
-    rest: [u8; 8],
+    /// The bytes that do not fill a word yet, the first one lowest. The others are 0.
+    rest: u64,
     length: usize,
 }
 
@@ -76,43 +76,48 @@ impl Hasher {
             0x6c79_6765_6e65_7261 ^ k0,
             0x7465_6462_7974_6573 ^ k1,
         ];
-        Self { state, rest: [0; 8], length: 0 }
+        Self { state, rest: 0, length: 0 }
     }
 
-    fn word(&mut self, word: u64) {
-        self.state[3] ^= word;
-        rounds(&mut self.state, 2);
-        self.state[0] ^= word;
-    }
-
-    fn add(&mut self, mut bytes: &[u8]) {
+    fn add(&mut self, bytes: &[u8]) {
         let filled = self.length % 8;
         self.length = self.length.wrapping_add(bytes.len());
-        if filled > 0 {
-            let taken = bytes.len().min(8 - filled);
-            self.rest[filled..filled + taken].copy_from_slice(&bytes[..taken]);
-            if filled + taken < 8 {
-                return;
-            }
-            bytes = &bytes[taken..];
-            self.word(u64::from_le_bytes(self.rest));
-        }
         let mut words = bytes.chunks_exact(8);
         for word in &mut words {
             let mut whole = [0; 8];
             whole.copy_from_slice(word);
-            self.word(u64::from_le_bytes(whole));
+            self.add_word(u64::from_le_bytes(whole), filled);
         }
-        let rest = words.remainder();
-        self.rest[..rest.len()].copy_from_slice(rest);
+        let last = words.remainder();
+        let word = last.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        match filled + last.len() < 8 {
+            true => self.rest |= word << (8 * filled),
+            false => self.add_word(word, filled),
+        }
+    }
+
+    /// Adds a length, as eight bytes.
+    fn add_length(&mut self, length: u64) {
+        let filled = self.length % 8;
+        self.length = self.length.wrapping_add(8);
+        self.add_word(length, filled);
+    }
+
+    /// Adds a word behind the bytes in `rest`, so many.
+    #[inline]
+    fn add_word(&mut self, word: u64, filled: usize) {
+        let whole = self.rest | word << (8 * filled);
+        self.state[3] ^= whole;
+        rounds(&mut self.state, 2);
+        self.state[0] ^= whole;
+        // In two steps, because a shift by 64 bits is not defined.
+        self.rest = word >> 8 >> (56 - 8 * filled);
     }
 
     fn finish(mut self) -> Fingerprint {
-        let filled = self.length % 8;
-        self.rest[filled..].fill(0);
         // The last byte is the length, modulo 256.
-        self.rest[7] = self.length.to_le_bytes()[0];
-        self.word(u64::from_le_bytes(self.rest));
+        self.rest |= u64::from(self.length.to_le_bytes()[0]) << 56;
+        self.add_word(0, 0);
         let fold = |state: &[u64; 4]| u128::from(state.iter().fold(0, |all, part| all ^ part));
         self.state[2] ^= 0xee;
         rounds(&mut self.state, 4);

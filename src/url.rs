@@ -54,6 +54,12 @@ impl Url {
         self.part(self.scheme().len() + SEPARATOR.len(), self.path)
     }
 
+    /// Whether it has a user's name.
+    pub(crate) fn has_user(&self) -> bool {
+        // A scheme has no such character.
+        self.part(0, self.path).contains('@')
+    }
+
     /// The host. An IPv6 address has its brackets.
     pub(crate) fn host(&self) -> &str {
         let authority = self.authority();

@@ -56,42 +56,41 @@ pub(crate) struct Stored {
 }
 
 impl<P: AsRef<[u8]>> Answer<'_, P> {
-    /// Writes the answer, stored at `now`.
-    pub(super) fn write(&self, now: SystemTime) -> Vec<u8> {
-        let is_short = |(name, value): &&(&str, &[u8])| {
-            u8::try_from(name.len()).is_ok() && u16::try_from(value.len()).is_ok()
-        };
-        let headers = || self.headers.iter().filter(is_short).take(usize::from(u8::MAX));
+    /// Writes the answer, stored at `now`. `None` if it is larger than an entry can be.
+    pub(super) fn write(&self, now: SystemTime) -> Option<Vec<u8>> {
         let pieces = || self.pieces.iter().map(AsRef::as_ref);
-        let texts: usize = headers().map(|(name, value)| 3 + name.len() + value.len()).sum();
-        let bodies: usize = pieces().map(|piece| 4 + piece.len()).sum();
-        let mut bytes = Vec::with_capacity(HEAD + texts + bodies);
+        let texts = self.headers.iter().map(|(name, value)| 3 + name.len() + value.len());
+        let bodies = pieces().map(|piece| 4 + piece.len());
+        let room = HEAD + texts.sum::<usize>() + bodies.sum::<usize>();
+        let mut bytes = Vec::with_capacity(room);
         bytes.extend(MARK);
         bytes.extend(millis(now).to_le_bytes());
         bytes.extend(u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX).to_le_bytes());
         bytes.extend(self.status.to_le_bytes());
         let until_close = if self.until_close { UNTIL_CLOSE } else { 0 };
         bytes.push(until_close | if self.streamed { STREAMED } else { 0 });
-        bytes.push(u8::try_from(headers().count()).unwrap_or(u8::MAX));
-        bytes.extend(length(self.pieces.len()).to_le_bytes());
-        for (name, value) in headers() {
-            bytes.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-            bytes.extend(u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes());
+        bytes.push(u8::try_from(self.headers.len()).ok()?);
+        bytes.extend(u32::try_from(self.pieces.len()).ok()?.to_le_bytes());
+        for (name, value) in self.headers {
+            bytes.push(u8::try_from(name.len()).ok()?);
+            bytes.extend(u16::try_from(value.len()).ok()?.to_le_bytes());
         }
-        pieces().for_each(|piece| bytes.extend(length(piece.len()).to_le_bytes()));
-        for (name, value) in headers() {
+        for piece in pieces() {
+            bytes.extend(u32::try_from(piece.len()).ok()?.to_le_bytes());
+        }
+        for (name, value) in self.headers {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(value);
         }
         pieces().for_each(|piece| bytes.extend_from_slice(piece));
-        bytes
+        Some(bytes)
     }
 
     /// Like [`write`](Self::write), without `secrets`, for a store that others can read. A secret in
-    /// a body joins its pieces. `None` if a body that is not text contains one: to replace it there
-    /// would damage the body.
+    /// a body joins its pieces. Also `None` if a body that is not text contains one: to replace it
+    /// there would damage the body.
     pub(super) fn write_without(&self, secrets: &Secrets, now: SystemTime) -> Option<Vec<u8>> {
-        let whole = self.write(now);
+        let whole = self.write(now)?;
         if !secrets.are_in(&whole) {
             return Some(whole);
         }
@@ -107,7 +106,7 @@ impl<P: AsRef<[u8]>> Answer<'_, P> {
         let Self { status, streamed, until_close, took, .. } = *self;
         let answer =
             Answer { headers: &headers, pieces: &body, status, streamed, until_close, took };
-        Some(answer.write(now))
+        answer.write(now)
     }
 }
 
@@ -179,14 +178,6 @@ fn checksum(bytes: &[u8]) -> [u8; SUM] {
 fn millis(at: SystemTime) -> u64 {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A length in four bytes. No response is that long ([`max_response_bytes`]), and one that is would
-/// be read as damaged.
-///
-/// [`max_response_bytes`]: crate::ClientBuilder::max_response_bytes
-fn length(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Answers in memory: the least recently used ones make room for new ones.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Key;
+use super::key::ByKey;
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
@@ -24,8 +25,13 @@ impl Memory {
     }
 
     pub(super) fn put(&self, key: Key, entry: Arc<Vec<u8>>) {
-        let dropped = self.recent.lock().put(key, entry);
-        drop(dropped);
+        let replaced = self.recent.lock().put(key, entry);
+        drop(replaced);
+        while self.take_excess().is_some() {}
+    }
+
+    fn take_excess(&self) -> Option<Arc<Vec<u8>>> {
+        self.recent.lock().take_excess()
     }
 }
 
@@ -36,10 +42,10 @@ const OVERHEAD: usize = 160;
 /// The entries, by key and by their last use.
 struct Recent {
     most: usize,
-    /// The bytes of all entries, with their overhead. Never above `most`.
+    /// The bytes of all entries, with their overhead.
     bytes: usize,
     /// Each entry, and when it was last used.
-    entries: HashMap<Key, (Arc<Vec<u8>>, u64)>,
+    entries: ByKey<(Arc<Vec<u8>>, u64)>,
     /// The keys by their last use. Invariant: those of `entries`.
     by_use: BTreeMap<u64, Key>,
     /// How many uses there were.
@@ -48,7 +54,7 @@ struct Recent {
 
 impl Recent {
     fn new(most: usize) -> Self {
-        let (entries, by_use) = (HashMap::new(), BTreeMap::new());
+        let (entries, by_use) = (ByKey::default(), BTreeMap::new());
         Self { most, bytes: 0, entries, by_use, uses: 0 }
     }
 
@@ -62,30 +68,30 @@ impl Recent {
         Some(Arc::clone(entry))
     }
 
-    /// Adds an entry. Returns those that made room for it, and the one that it replaces. An entry
-    /// that is too large for the whole memory is not added.
-    fn put(&mut self, key: Key, entry: Arc<Vec<u8>>) -> Vec<Arc<Vec<u8>>> {
-        let mut dropped = Vec::new();
+    /// Adds an entry, and returns the one that it replaces. An entry that is too large for the whole
+    /// memory is not added. There may be an [excess](Self::take_excess) afterwards.
+    fn put(&mut self, key: Key, entry: Arc<Vec<u8>>) -> Option<Arc<Vec<u8>>> {
         let size = size(&entry);
-        dropped.extend(self.remove(key));
-        if size > self.most {
-            dropped.push(entry);
-            return dropped;
-        }
-        while self.bytes + size > self.most {
-            let Some(least) = self.by_use.first_entry().map(|least| *least.get()) else { break };
-            dropped.extend(self.remove(least));
-        }
-        self.bytes += size;
-        self.uses += 1;
-        self.entries.insert(key, (entry, self.uses));
-        self.by_use.insert(self.uses, key);
-        dropped
+        let (replaced, used) = if size > self.most {
+            self.entries.remove(&key)?
+        } else {
+            self.uses += 1;
+            self.bytes += size;
+            self.by_use.insert(self.uses, key);
+            self.entries.insert(key, (entry, self.uses))?
+        };
+        self.by_use.remove(&used);
+        self.bytes -= self::size(&replaced);
+        Some(replaced)
     }
 
-    fn remove(&mut self, key: Key) -> Option<Arc<Vec<u8>>> {
-        let (entry, used) = self.entries.remove(&key)?;
-        self.by_use.remove(&used);
+    /// Takes the least recently used entry out if all together are too large.
+    fn take_excess(&mut self) -> Option<Arc<Vec<u8>>> {
+        if self.bytes <= self.most {
+            return None;
+        }
+        let (_, least) = self.by_use.pop_first()?;
+        let (entry, _) = self.entries.remove(&least)?;
         self.bytes -= size(&entry);
         Some(entry)
     }
@@ -103,6 +109,12 @@ mod tests {
         Arc::new(vec![7; bytes])
     }
 
+    /// Adds an entry, and returns how many were dropped.
+    fn put(recent: &mut Recent, key: u128, bytes: usize) -> usize {
+        let replaced = recent.put(Key(key), entry(bytes)).into_iter().count();
+        replaced + std::iter::from_fn(|| recent.take_excess()).count()
+    }
+
     /// The sizes of the entries, the most recently used one first.
     fn order(recent: &Recent) -> Vec<(u128, usize)> {
         let keys = recent.by_use.values().rev();
@@ -113,16 +125,16 @@ mod tests {
     fn the_least_recently_used_entries_make_room() {
         let mut recent = Recent::new(3 * (100 + OVERHEAD));
         for key in 1..=3 {
-            assert!(recent.put(Key(key), entry(100)).is_empty());
+            assert_eq!(put(&mut recent, key, 100), 0);
         }
         assert!(recent.get(Key(1)).is_some());
-        assert_eq!(recent.put(Key(4), entry(100)).len(), 1);
+        assert_eq!(put(&mut recent, 4, 100), 1);
         assert!(recent.get(Key(2)).is_none());
         assert_eq!(order(&recent), [(4, 100), (1, 100), (3, 100)]);
         // A larger one replaces its earlier version and needs the room of another.
-        assert_eq!(recent.put(Key(1), entry(150)).len(), 2);
+        assert_eq!(put(&mut recent, 1, 150), 2);
         assert_eq!(order(&recent), [(1, 150), (4, 100)]);
-        assert_eq!(recent.put(Key(4), entry(10_000)).len(), 2, "it does not fit");
+        assert_eq!(put(&mut recent, 4, 10_000), 1, "it does not fit");
         assert_eq!(order(&recent), [(1, 150)]);
     }
 
@@ -166,7 +178,7 @@ mod tests {
                     assert_eq!(recent.get(Key(key)).is_some(), naive.get(key));
                 } else {
                     let bytes = random.usize(0..900);
-                    recent.put(Key(key), entry(bytes));
+                    put(&mut recent, key, bytes);
                     naive.put(key, bytes, most);
                 }
                 assert_eq!(order(&recent), naive.0);

@@ -164,7 +164,7 @@ impl Slot {
         let cache = &self.miss.cache;
         let now = (cache.clock)();
         if cache.kept.is_local() {
-            return Some(answer.write(now));
+            return answer.write(now);
         }
         let hidden = &cache.rules.hidden;
         if hidden.is_empty() {

@@ -102,7 +102,7 @@ impl Rules {
 
     /// The address without credentials.
     pub(crate) fn url<'a>(&self, url: &'a Url) -> Cow<'a, str> {
-        let may_hold_secrets = url.query().is_some() || url.authority().contains('@');
+        let may_hold_secrets = url.query().is_some() || url.has_user();
         if !may_hold_secrets && self.hidden.is_empty() {
             return url.as_str().into();
         }

@@ -21,7 +21,7 @@ fn what_was_written_is_read() {
         (&[b"data: a\n\n", b"", b"\xff\x00", b"data: [DONE]\n\n"], true),
         (&[], true),
     ] {
-        let written = answer(pieces, streamed).write(at(5));
+        let written = answer(pieces, streamed).write(at(5)).unwrap();
         let read = read(&written, at(5), None).unwrap();
         assert_eq!(read.took, Duration::from_micros(1_234_567));
         let Response { status, headers, pieces: bodies, streamed: is_stream, until_close, waits } =
@@ -38,7 +38,7 @@ fn what_was_written_is_read() {
 
 #[test]
 fn an_answer_is_read_until_its_time_to_live_is_over() {
-    let written = answer(&[b"{}"], false).write(at(10_000));
+    let written = answer(&[b"{}"], false).write(at(10_000)).unwrap();
     let seconds = |seconds| Some(Duration::from_secs(seconds));
     for (now, ttl, is_read) in [
         (10_000, None, true),
@@ -57,7 +57,7 @@ fn an_answer_is_read_until_its_time_to_live_is_over() {
 
 #[test]
 fn a_damaged_entry_is_no_answer() {
-    let written = answer(&[&b"data: a\n\n"[..], b"data: b\n\n"], true).write(at(5));
+    let written = answer(&[&b"data: a\n\n"[..], b"data: b\n\n"], true).write(at(5)).unwrap();
     for length in 0..written.len() {
         assert_eq!(read(&written[..length], at(5), None), None, "cut after {length}");
     }
@@ -80,7 +80,7 @@ fn a_damaged_entry_is_no_answer() {
 
 #[test]
 fn a_checksum_finds_every_change() {
-    let sealed = seal(answer(&[b"{}"], false).write(at(5)));
+    let sealed = seal(answer(&[b"{}"], false).write(at(5)).unwrap());
     assert!(unseal(&sealed).is_some());
     for place in 0..sealed.len() {
         let mut changed = sealed.clone();
@@ -105,6 +105,19 @@ fn secrets_are_hidden_wherever_they_are() {
     let binary = [&b"\xff sk-12345678"[..]];
     assert_eq!(answer(&binary, false).write_without(&secrets, at(5)), None);
     let harmless = [&b"\xff sk-1234"[..]];
-    let same = answer(&harmless, false).write(at(5));
+    let same = answer(&harmless, false).write(at(5)).unwrap();
     assert_eq!(answer(&harmless, false).write_without(&secrets, at(5)), Some(same));
+}
+
+#[test]
+fn an_answer_with_more_than_an_entry_can_hold_is_not_written() {
+    let long = vec![b'a'; usize::from(u16::MAX) + 1];
+    let many = [("x-request-id", &b"a"[..]); 256];
+    for headers in [&[("x-request-id", &long[..])][..], &many] {
+        let answer = Answer { headers, ..answer(&[b"{}"], false) };
+        assert_eq!(answer.write(at(5)), None);
+    }
+    let most = [("x-request-id", &long[1..])];
+    let written = Answer { headers: &most, ..answer(&[b"{}"], false) }.write(at(5)).unwrap();
+    assert!(read(&written, at(5), None).is_some());
 }
