@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use support::{KEY, builder, folder::Folder, loopback};
 use tollgate::replay::Mode;
-use tollgate::route::{Hedge, Route};
+use tollgate::route::{Hedge, Route, TargetStep};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{
     AnswerSource, Cache, ChatResponse, Client, ClientBuilder, ProviderConfig, RetryConfig,
@@ -103,6 +103,7 @@ fn a_cascade_is_never_answered_by_what_it_does_not_accept() {
     for _ in 0..2 {
         let hit = client.chat("hi").unwrap();
         assert_eq!(facts(&hit), (AnswerSource::Cached, "anthropic", "Paris".to_owned()));
+        assert_eq!(hit.route().unwrap().targets[1].steps, [TargetStep::Answered]);
     }
     assert_eq!((server.request_count(), judged.load(Ordering::SeqCst)), (requests, 5));
 }

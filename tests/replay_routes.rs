@@ -8,10 +8,13 @@ use support::cascades::{cascade, priced};
 use support::folder::Folder;
 use support::quick_retries;
 use support::routes::{MODELS, Servers, names};
+use tollgate::observe::Call;
 use tollgate::replay::Mode;
 use tollgate::route::{Hedge, Route};
 use tollgate::testing::Reply;
-use tollgate::{AnswerSource, Client, ErrorKind, ProviderConfig, Replay};
+use tollgate::{
+    AnswerSource, Attempt, ChatResponse, Client, ErrorKind, Observer, ProviderConfig, Replay,
+};
 
 /// A client with the same route, without a key, for servers that are gone.
 fn offline(urls: &[String], route: Route, replay: &Replay) -> Client {
@@ -183,6 +186,76 @@ fn a_cascade_judges_a_recorded_answer_as_it_judges_a_live_one() {
     assert_eq!((live.kind(), folder.names().len()), (ErrorKind::NotAccepted, 3));
     let replayed = offline(&urls, strict(), &folder.replay(Mode::Replay)).chat("hi").unwrap_err();
     assert_eq!(replayed.kind(), live.kind());
-    let why = "groq/llama-3.3-70b-versatile, was not accepted because no (groq)";
+    // One for each recorded answer; none for the failures of the live call.
+    let why = "groq/llama-3.3-70b-versatile, was not accepted because no (groq, 3 attempts)";
     assert!(replayed.to_string().ends_with(why), "{replayed}");
+}
+
+/// Notes the answers that are not accepted.
+#[derive(Default)]
+struct Judged(Mutex<Vec<String>>);
+
+impl Observer for Judged {
+    fn not_accepted(&self, call: &Call<'_>, attempt: &Attempt, reason: &str) {
+        let Attempt { number, decision, .. } = attempt;
+        let text = format!("{number} of {}: {reason}, {decision:?}", call.target.unwrap());
+        self.0.lock().unwrap().push(text);
+    }
+}
+
+#[test]
+fn a_replayed_cascade_shows_and_costs_what_the_live_one_did() {
+    let servers = Servers::start();
+    let texts = ["a guess", "unsure", "certain"];
+    for (server, text) in servers.0.iter().zip(texts) {
+        server.default_reply(Reply::text(text).usage(100, 10));
+    }
+    for (accepted, answers) in [("a guess", 1), ("unsure", 2), ("certain", 3), ("none", 3)] {
+        let folder = Folder::new("trace");
+        let run = |mode| {
+            let judged = Arc::new(Judged::default());
+            let route = cascade().accept(move |answer| match answer.text() == accepted {
+                true => Ok(()),
+                false => Err(format!("it says {}", answer.text())),
+            });
+            let client = priced(&servers, route).shared_observer(judged.clone());
+            let response = client.replay(folder.replay(mode)).build().unwrap().chat("hi").unwrap();
+            let judged = judged.0.lock().unwrap().clone();
+            (response, judged)
+        };
+        let ((live, seen), (replayed, seen_again)) = (run(Mode::Record), run(Mode::Replay));
+        assert_eq!(
+            (live.source(), replayed.source()),
+            (AnswerSource::Live, AnswerSource::Replayed)
+        );
+        assert_eq!(folder.names().len(), answers, "{accepted}");
+        assert!(live.route().is_some() && live.cost.is_some());
+        assert_eq!(replayed.route(), live.route());
+        assert_eq!(replayed.not_accepted(), live.not_accepted());
+        assert_eq!((replayed.text(), replayed.cost), (live.text(), live.cost));
+        let decisions = |response: &ChatResponse| -> Vec<_> {
+            let attempts = response.attempts().iter();
+            attempts.map(|one| (one.number, one.provider.clone(), one.decision)).collect()
+        };
+        assert_eq!(decisions(&replayed), decisions(&live));
+        assert_eq!(seen_again, seen);
+        assert_eq!(seen.len(), answers - usize::from(accepted != "none"));
+    }
+}
+
+#[test]
+fn a_cascade_that_accepts_more_than_before_takes_the_cheapest_recorded_answer() {
+    let folder = Folder::new("lenient");
+    let servers = Servers::start();
+    let strict = cascade().accept(|answer| answer.text() == "from groq");
+    let client = priced(&servers, strict).replay(folder.replay(Mode::Record)).build().unwrap();
+    assert_eq!(
+        (client.chat("hi").unwrap().text().as_str(), folder.names().len()),
+        ("from groq", 3)
+    );
+    let urls = stopped(servers);
+    let replay = folder.replay(Mode::Replay);
+    assert_eq!(offline(&urls, cascade(), &replay).chat("hi").unwrap().text(), "from openai");
+    // Those that it did not need are still its own.
+    replay.check().unwrap();
 }

@@ -1,5 +1,6 @@
 //! Calls that the cache may answer: no network, no wait for limits, no retry, and nothing charged.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,10 +141,8 @@ pub(super) fn prepare<O: Operation, T: Measurable>(
         let Gate::Look { found, .. } = gate else { continue };
         match found {
             Some((_, Found::Answer { response, took, .. })) => {
-                let place = 0;
-                let above = Above::None;
-                let found = replayed::Found { place, prepared, reserved, response, above };
-                match answer(call, found, took, None, attempt, observed)? {
+                let found = replayed::Found::new(0, prepared, reserved, response);
+                match answer(call, &found, took, None, attempt, observed)? {
                     Some(completed) => return Ok(Prepare::Answered(completed.into())),
                     None => caching = now.again(),
                 }
@@ -215,9 +214,8 @@ pub(super) fn route<O: Operation, T: Measurable>(
             Found::Answer { place: at, response, took } => {
                 let (place, _, prepared, reserved) = ready.remove(at);
                 keys.remove(at);
-                let above = Above::Unrecorded;
-                let found = replayed::Found { place, prepared, reserved, response, above };
-                let answered = answer(call, found, took, cascade, attempt, observed)?;
+                let found = replayed::Found::new(place, prepared, reserved, response);
+                let answered = answer(call, &found, took, cascade, attempt, observed)?;
                 match (answered, caching.again()) {
                     (Some(completed), _) => return Ok(Routed::Answered(completed.into())),
                     (None, None) => return Ok(Routed::Live(None)),
@@ -236,14 +234,15 @@ pub(super) fn route<O: Operation, T: Measurable>(
 /// If the call is out of time or cancelled.
 fn answer<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
-    found: replayed::Found<O>,
+    found: &replayed::Found<O>,
     took: Duration,
     cascade: Option<(&Cascade, &RouteState)>,
     attempt: impl Attempting<O, T>,
     observed: &mut ObservedCall,
 ) -> Result<Option<Completed<T>>, Error> {
     observed.cached(took);
-    match replayed::answer(call, found, cascade, AnswerSource::Cached, attempt, observed) {
+    let (found, above, source) = (slice::from_ref(found), Above::Unrecorded, AnswerSource::Cached);
+    match replayed::answer(call, found, above, cascade, source, attempt, observed) {
         Ok(Some(completed)) => return Ok(Some(completed)),
         Err(error) if error.is_cancelled() || error.is_timeout() => return Err(error),
         // Another version of the crate may have stored what this one does not read.

@@ -24,7 +24,7 @@ use crate::retry::{Failed, Raced, SecondSending, Steps, Turn};
 use crate::routing::{Answered, Change, Chosen, LazyTrace, RoutedCall, Ticket, Walk};
 use crate::throttle::{Demand, Permit};
 use crate::wire::Delivery;
-pub(super) use cascade::none_accepted;
+pub(super) use cascade::{Spent, none_accepted};
 
 /// The shortest wait for a target that another call is trying out.
 const PROBE_WAIT: Duration = Duration::from_millis(50);

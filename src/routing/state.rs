@@ -9,8 +9,8 @@ use super::counts::Counts;
 use super::failover::Rules;
 use super::health::{Answered, Health};
 use super::outcome::outcome;
-use super::trace::Names;
-use super::{BreakerConfig, RestReason, Strategy, TargetStatus};
+use super::trace::{LazyTrace, Names, Notes};
+use super::{BreakerConfig, RestReason, Strategy, TargetStatus, TargetStep};
 use crate::catalogue::{Capabilities, Grounds, Lack, Measured};
 use crate::error::Error;
 use crate::money::Money;
@@ -158,6 +158,20 @@ impl RoutedTarget {
 }
 
 impl RouteState {
+    /// The trace of a call that stored answers served: what became of targets by their places, and
+    /// the place of the one whose answer was returned.
+    pub(crate) fn trace_of_stored(
+        &self,
+        steps: Vec<(usize, TargetStep)>,
+        answered: usize,
+    ) -> LazyTrace {
+        let mut notes = Notes::default();
+        for (at, step) in steps {
+            notes.of_mut(at).steps.push(step);
+        }
+        LazyTrace::new(Arc::clone(&self.names), notes, Some(answered))
+    }
+
     pub(crate) fn new(
         name: String,
         strategy: Arc<dyn Strategy>,

@@ -38,7 +38,8 @@ pub(super) fn run<O: Operation, T: Measurable>(
     let limits = call.limits(&call.caller.settings.timeouts)?;
     limits.check()?;
     let routed = Routed::new(call, route, slots, &limits, attempt, observed);
-    let mut steps = Ascent { routed, cascade, kept: None, reason: None, spent: None, over: None };
+    let spent = Spent::default();
+    let mut steps = Ascent { routed, cascade, kept: None, reason: None, spent, over: None };
     let tried = call.retrier(&limits).run(&mut steps);
     steps.completed(tried.map_err(|error| limits.name_limit(error)))
 }
@@ -51,8 +52,8 @@ struct Ascent<'a, O: Operation, F, T> {
     kept: Option<Kept<T>>,
     /// Why the answer of the attempt that has just ended was not accepted.
     reason: Option<String>,
-    /// What all answers so far cost together; `None` before the first one.
-    spent: Option<Option<Cost>>,
+    /// What all answers so far cost together.
+    spent: Spent,
     /// The error that ends the call before another choice.
     over: Option<Error>,
 }
@@ -66,17 +67,23 @@ struct Kept<T> {
     answered: Instant,
 }
 
-impl<O: Operation, F, T> Ascent<'_, O, F, T> {
-    /// Adds up what the answers cost. It is unknown as soon as that of one is.
-    fn spend(&mut self, cost: Option<Cost>) -> Option<Cost> {
-        let total = match self.spent {
+/// What the answers of a call cost together. `None` before the first one.
+#[derive(Default)]
+pub(in crate::call) struct Spent(Option<Option<Cost>>);
+
+impl Spent {
+    /// Adds the cost of an answer, and returns the total. It is unknown as soon as one of them is.
+    pub(in crate::call) fn add(&mut self, cost: Option<Cost>) -> Option<Cost> {
+        let total = match self.0 {
             None => cost,
             Some(spent) => spent.zip(cost).map(|(spent, cost)| spent.plus(cost)),
         };
-        self.spent = Some(total);
+        self.0 = Some(total);
         total
     }
+}
 
+impl<O: Operation, F, T> Ascent<'_, O, F, T> {
     /// The answer of the call, accepted or not.
     ///
     /// # Errors
@@ -164,7 +171,7 @@ where
     fn accept(&mut self, mut answer: T) -> Result<T, Decision> {
         let Some(response) = answer.chat() else { return Ok(answer) };
         let (own, usage) = (response.cost, response.usage);
-        response.cost = self.spend(own);
+        response.cost = self.spent.add(own);
         // The answer is charged by now, so a panic in a check of the program leaves the books right.
         let verdict = self.cascade.judge(response, self.routed.operation.response_format());
         let Verdict::Reject(reason) = verdict else {
