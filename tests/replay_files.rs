@@ -141,7 +141,8 @@ fn records_until_it_is_killed() {
 #[test]
 fn a_killed_process_leaves_complete_recordings_or_none() {
     let (folder, server) = (folder("killed"), loopback());
-    let answer = "word ".repeat(200_000);
+    // So long that the kill comes while it is written.
+    let answer = "word ".repeat(800_000);
     server.default_reply(Reply::text(&answer).usage(1, 1));
     let url = server.base_url("openai");
     let entries = || fs::read_dir(&folder).map_or(0, Iterator::count);
@@ -156,7 +157,6 @@ fn a_killed_process_leaves_complete_recordings_or_none() {
         // One file is complete, and the next one has been created.
         while entries() < before + 2 {
             assert!(child.try_wait().unwrap().is_none(), "it records until it is killed");
-            thread::yield_now();
         }
         // SIGKILL.
         child.kill().unwrap();
