@@ -5,10 +5,14 @@
 //! ```
 //!
 //! It prints the memory of a run with 100,000 and with a million items, the time per item with and
-//! without a journal, and how near 256 workers come to the ideal where each call takes 200 ms.
+//! without a journal, next to a bare write of each line, and how near 256 workers come to the ideal
+//! where each call takes 200 ms.
 
 use std::error::Error;
-use std::fs;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,17 +41,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let journal = std::env::temp_dir().join(format!("tollgate-bench-{}", std::process::id()));
     for workers in [1, 8, 64] {
         println!("{workers:>3} workers, per item:");
+        let items = 200_000 / scale;
+        let alone = per_item(items, workers, &answer, None)?;
+        println!("      {alone}, no journal");
         for (what, flush) in [
-            ("no journal", None),
-            ("a journal, flushed every 100 items", Some(Flush::EveryItems(100))),
-            ("a journal, flushed after each item", Some(Flush::EachItem)),
+            ("flushed every 100 items", Flush::EveryItems(100)),
+            ("flushed after each item", Flush::EachItem),
         ] {
-            let kept = flush.map(|flush| Journal::new(&journal).flush(flush));
-            let took = per_item(200_000 / scale, workers, &answer, kept)?;
-            println!("      {took}, {what}");
-            if flush.is_some() {
-                fs::remove_file(&journal)?;
-            }
+            let kept = Journal::new(&journal).flush(flush);
+            let took = per_item(items, workers, &answer, Some(kept))?;
+            let bytes = fs::metadata(&journal)?.len() / items;
+            fs::remove_file(&journal)?;
+            let bare = bare_writes(items, bytes, &journal)?;
+            println!("      {took}, a journal, {what}");
+            let ratio = (took.used - alone.used) / bare.used;
+            println!(
+                "      {bare}, a bare write of {bytes} bytes; the journal adds {ratio:.1} times that"
+            );
         }
     }
 
@@ -96,18 +106,54 @@ fn at_once(answer: &ChatResponse) -> impl Fn() -> ChatResponse + Send + Sync + '
     move || answer.clone()
 }
 
-/// The wall time and the processor time per item.
+/// The wall time and the processor time per item, in microseconds.
+struct Each {
+    wall: f64,
+    used: f64,
+}
+
+impl fmt::Display for Each {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:6.2} µs wall, {:6.2} µs of processor", self.wall, self.used)
+    }
+}
+
 fn per_item(
     items: u64,
     workers: usize,
     answer: &ChatResponse,
     journal: Option<Journal>,
-) -> Result<String, Box<dyn Error>> {
-    let (begun, before) = (Instant::now(), processor());
+) -> Result<Each, Box<dyn Error>> {
+    let watch = Watch::start();
     assert_eq!(run_bulk(numbers(items), workers, at_once(answer), journal)?, items);
-    let (wall, used) = (begun.elapsed(), processor() - before);
-    let each = |time: Duration| time.as_secs_f64() * 1e6 / items as f64;
-    Ok(format!("{:6.2} µs wall, {:6.2} µs of processor", each(wall), each(used)))
+    Ok(watch.each(items))
+}
+
+/// What writes of as many lines of so many bytes take, one `write` each.
+fn bare_writes(lines: u64, bytes: u64, path: &Path) -> Result<Each, Box<dyn Error>> {
+    let line = vec![b'x'; usize::try_from(bytes)?];
+    let mut file = File::options().append(true).create_new(true).open(path)?;
+    let watch = Watch::start();
+    for _ in 0..lines {
+        file.write_all(&line)?;
+    }
+    let each = watch.each(lines);
+    fs::remove_file(path)?;
+    Ok(each)
+}
+
+/// When a measurement began, and how much processor time was used by then.
+struct Watch(Instant, Duration);
+
+impl Watch {
+    fn start() -> Self {
+        Self(Instant::now(), processor())
+    }
+
+    fn each(&self, items: u64) -> Each {
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / items as f64;
+        Each { wall: each(self.0.elapsed()), used: each(processor() - self.1) }
+    }
 }
 
 /// The processor time of this process so far (proc_pid_stat(5): utime and stime, in ticks of 10 ms).

@@ -118,6 +118,8 @@ impl Money {
             step => (picos / step + u128::from(picos % step >= step / 2)) * step,
         };
         let (whole, part) = (rounded / DOLLAR.unsigned_abs(), rounded % DOLLAR.unsigned_abs());
+        // It is less than a dollar, and a small integer is formatted much faster.
+        let part = u64::try_from(part).unwrap_or_default();
         let part = format!("{part:0DIGITS$}");
         let shown = match precision {
             Some(_) => &part[..kept],
@@ -246,6 +248,10 @@ impl<'a> Sum<&'a Money> for Money {
 /// Serializes as a string of decimal dollars, `"2.50"`, so that no reader makes it a float.
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Most items of a cost are zero.
+        if self.is_zero() {
+            return serializer.serialize_str("0.00");
+        }
         let mut text = String::from(if self.is_negative() { "-" } else { "" });
         self.write(&mut text, None).map_err(serde::ser::Error::custom)?;
         serializer.serialize_str(&text)
@@ -308,6 +314,7 @@ mod tests {
             assert_eq!(money.to_string(), shown, "{text}");
             assert_eq!(shown.parse::<Money>().unwrap(), money, "{text}");
             let stored = serde_json::to_string(&money).unwrap();
+            assert_eq!(stored.replace('"', ""), shown.replace('$', ""), "{text}");
             assert_eq!(serde_json::from_str::<Money>(&stored).unwrap(), money, "{text}");
         }
     }
