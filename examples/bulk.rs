@@ -19,8 +19,8 @@
 //! - `--repeat-failures`: sends the items again that have failed
 //! - `--skip-malformed`: leaves out lines that cannot be read, instead of stopping
 //!
-//! Ctrl-C lets the calls in flight finish, and leaves batches at the provider; a second one ends the program at once. The environment
-//! decides which provider it asks, see `environment/mod.rs`.
+//! Ctrl-C lets the calls in flight finish, and leaves batches at the provider. A second one ends the
+//! program at once. The environment decides which provider it asks, see `environment/mod.rs`.
 
 mod ctrl_c;
 mod environment;
@@ -31,6 +31,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::{env, thread};
 
 use ctrl_c::INTERRUPTED;
@@ -125,7 +126,14 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         return Err(format!("{problem}\n--skip-malformed leaves such lines out").into());
     }
     if let Some(error) = undone {
-        println!("\nNot everything is done: {error}");
+        if interrupted.is_cancelled() {
+            println!("\nStopped by Ctrl-C.");
+        } else {
+            println!("\nNot everything is done: {error}");
+        }
+        if error.budget().is_some() && status.spent.is_zero() {
+            println!("This budget allows no call; set a larger one with --budget.");
+        }
         println!("To resume: {}", resume_command());
         return Ok(if interrupted.is_cancelled() { INTERRUPTED.into() } else { ExitCode::FAILURE });
     }
@@ -158,18 +166,25 @@ fn loopback() -> std::io::Result<Loopback> {
 fn summarize(client: &Client, status: &Status) {
     println!("{:<14}{:>10}", "answered", status.answered);
     println!("{:<14}{:>10}", "failed", status.failed);
-    println!("{:<14}{:>10}", "not finished", status.unfinished);
+    // Items that were not read count too.
+    let left = status.remaining.unwrap_or(status.unfinished);
+    println!("{:<14}{left:>10}", "not done");
     println!("{:<14}{:>10}", "done before", status.skipped);
     println!("{:<14}{:>10}", "time", format!("{:.1?}", status.elapsed));
     let spent = match status.unpriced {
         1.. if status.spent.is_zero() => "unknown".to_owned(),
-        _ => format!("${:.4}", status.spent.as_dollars()),
+        _ => status.spent.to_string(),
     };
     println!("{:<14}{spent:>10}", "spent");
     if status.unpriced > 0 {
         println!("{:<14}{:>10}", "without price", status.unpriced);
     }
     println!("\n{}", client.costs());
+}
+
+/// The value of an option that takes a number.
+fn number<N: FromStr>(option: &str, value: &str) -> Result<N, String> {
+    value.parse().map_err(|_| format!("{option} needs a whole number, not {value:?}\n{USAGE}"))
 }
 
 /// The command that was run, quoted for a shell.
@@ -256,8 +271,8 @@ impl Options {
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
             match word.as_str() {
-                "--workers" => options.workers = value()?.parse()?,
-                "--rpm" => options.rpm = Some(value()?.parse()?),
+                "--workers" => options.workers = number(&word, &value()?)?,
+                "--rpm" => options.rpm = Some(number(&word, &value()?)?),
                 "--budget" => options.budget = Some(value()?),
                 "--batch" => options.batch = true,
                 "--fall-back" => options.fall_back = true,

@@ -84,7 +84,10 @@ fn note(
     index: &mut Index,
     batches: &mut Vec<OpenBatch>,
 ) -> Result<(), String> {
-    let line: Summary<'_> = serde_json::from_slice(line).map_err(|error| json_problem(&error))?;
+    let line: Summary<'_> = serde_json::from_slice(line.trim_ascii_end()).map_err(|error| {
+        // It counts lines within the one it was given.
+        json_problem(&error).replace("line 1 column", "column")
+    })?;
     if offset >= LARGEST {
         return Err("the journal is larger than 1 TiB".to_owned());
     }
@@ -193,7 +196,8 @@ mod tests {
         let mut lines = lines();
         lines[1] = b"{\"id\": \"a\", \"requ\n".to_vec();
         let error = scan(&lines.concat()[..], &mut Index::new()).unwrap_err();
-        assert!(matches!(error, Unreadable::Line(2, _)), "{error:?}");
+        let is_named = matches!(&error, Unreadable::Line(2, why) if why.contains("at column"));
+        assert!(is_named && !format!("{error:?}").contains("line 1"), "{error:?}");
         let other = scan(&b"{\"id\": 1}\n{}\n"[..], &mut Index::new()).unwrap_err();
         assert!(matches!(other, Unreadable::Line(1, _)), "{other:?}");
     }
