@@ -375,8 +375,11 @@ impl Wire {
         if reply::is_markup(body) {
             return Err(Failure::protocol("the response body is not JSON but an HTML page"));
         }
-        let mut decoded = (self.format().decode)(body)?;
-        decoded.message.set_sender(provider);
-        Ok(decoded)
+        let mut decoded = (self.format().decode)(body);
+        // In place, because an answer is large.
+        if let Ok(decoded) = &mut decoded {
+            decoded.message.set_sender(provider);
+        }
+        decoded
     }
 }

@@ -53,6 +53,15 @@ pub(in crate::wire) use members;
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Object<T>(pub(in crate::wire) T);
 
+/// Fills a large type in its box. `Object<Box<T>>` moves it less often than `Box<Object<T>>`, which
+/// boxes it once it is complete.
+impl<'de, T: Members<'de>> Members<'de> for Box<T> {
+    #[inline]
+    fn take<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<bool, A::Error> {
+        (**self).take(name, members)
+    }
+}
+
 /// Deserializes the first element of an array and skips the others. Anything but an array yields
 /// none.
 #[derive(Debug)]

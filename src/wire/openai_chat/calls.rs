@@ -78,7 +78,7 @@ impl Calls {
     ) -> Result<(), Failure> {
         let Object(function) = delta.function;
         let is_custom = delta.kind.0 == "custom" || delta.custom.is_some();
-        let Object(custom) = delta.custom.map(|custom| *custom).unwrap_or_default();
+        let custom = delta.custom.map(|Object(custom)| *custom).unwrap_or_default();
         let FunctionDelta { name, arguments, unknown: inner } =
             if is_custom { custom } else { function };
         let mut unknown = delta.unknown;

@@ -21,8 +21,8 @@ pub(super) struct Chunk<'a> {
     pub(super) model: LooseString<'a>,
     pub(super) service_tier: LooseString<'a>,
     pub(super) object: LooseString<'a>,
-    pub(super) usage: Option<Box<Object<Report>>>,
-    pub(super) x_groq: Option<Box<Object<Groq>>>,
+    pub(super) usage: Option<Object<Box<Report>>>,
+    pub(super) x_groq: Option<Object<Box<Groq>>>,
     pub(super) error: Option<Box<Detail>>,
     /// MiniMax's.
     pub(super) base_resp: Option<Box<Detail>>,
@@ -70,11 +70,11 @@ pub(in crate::wire) struct Choice<'a> {
     /// OpenRouter's, if the upstream provider failed.
     pub(super) error: Option<Box<Detail>>,
     /// Moonshot's place for usage.
-    pub(super) usage: Option<Box<Object<Report>>>,
+    pub(super) usage: Option<Object<Box<Report>>>,
     /// The text of a text completion.
     pub(in crate::wire) text: Written<'a>,
     delta: Option<Object<Delta<'a>>>,
-    message: Option<Box<Object<Delta<'a>>>>,
+    message: Option<Object<Box<Delta<'a>>>>,
     pub(in crate::wire) logprobs: Option<Box<Content>>,
     /// Other members: Azure's `content_filter_results`, vLLM's `stop_reason`.
     pub(super) beside: Beside,
@@ -107,9 +107,11 @@ impl<'a> Choice<'a> {
     /// that has the whole `message`. Perplexity has a `message` in every chunk, with everything so
     /// far, but next to a delta (recorded).
     pub(super) fn delta(self) -> Delta<'a> {
-        let Object(delta) =
-            self.delta.or_else(|| self.message.map(|message| *message)).unwrap_or_default();
-        delta
+        match (self.delta, self.message) {
+            (Some(Object(delta)), _) => delta,
+            (None, Some(Object(message))) => *message,
+            (None, None) => Delta::default(),
+        }
     }
 }
 
@@ -121,7 +123,7 @@ pub(super) struct Delta<'a> {
     pub(super) reasoning_content: LooseString<'a>,
     pub(super) reasoning: LooseString<'a>,
     pub(super) tool_calls: Array<Object<CallDelta<'a>>>,
-    pub(super) function_call: Option<Box<Object<FunctionDelta<'a>>>>,
+    pub(super) function_call: Option<Object<Box<FunctionDelta<'a>>>>,
     pub(super) annotations: Option<Box<Detail>>,
     pub(super) audio: Option<Box<Content>>,
     /// Unmodelled members: OpenRouter's encrypted reasoning and images, the tools that Groq runs,
@@ -177,7 +179,7 @@ pub(super) struct CallDelta<'a> {
     pub(super) kind: LooseString<'a>,
     pub(super) function: Object<FunctionDelta<'a>>,
     /// The call of a `custom` tool, instead of a function.
-    pub(super) custom: Option<Box<Object<FunctionDelta<'a>>>>,
+    pub(super) custom: Option<Object<Box<FunctionDelta<'a>>>>,
     pub(super) unknown: Unknown,
 }
 

@@ -51,9 +51,10 @@ impl Envelope {
                 || Failure::protocol("the response has no choices, so there is no answer"),
             ));
         };
-        let Object(choice) = *choice;
-        let groq = envelope.x_groq.as_deref().map(|groq| &groq.0);
+        let Object(choice) = choice;
+        let groq = envelope.x_groq.as_ref().map(|Object(groq)| groq);
         let groq_error = groq.and_then(|groq| groq.error.as_deref());
+        let groq_usage = groq.and_then(|groq| groq.usage.as_ref());
         let errors = [envelope.error.as_deref(), groq_error, choice.error.as_deref()];
         for error in errors.into_iter().flatten() {
             if failed::is_error(&error.value) {
@@ -66,18 +67,20 @@ impl Envelope {
         if let Some(failure) = failed::ending(&choice.finish_reason.0, &choice.native.0) {
             return Err(failure);
         }
-        let usages =
-            [choice.usage.as_deref(), groq.map(|groq| &groq.usage), envelope.usage.as_deref()];
-        let usage = usages.into_iter().flatten().map(usage::read).reduce(usage::merged);
+        let usages = [choice.usage.as_ref(), groq_usage, envelope.usage.as_ref()];
+        let usages = usages.into_iter().flatten().map(|Object(report)| usage::read(report));
+        let usage = usages.reduce(usage::merged);
         let mut extra = Map::new();
         envelope.beside.add_to(&mut extra);
         choice.beside.add_to(&mut extra);
         for report in [envelope.usage, choice.usage].into_iter().flatten() {
             report.0.beside.nest_in("usage", &mut extra);
         }
-        if let Some(groq) = envelope.x_groq {
-            groq.0.usage.0.beside.nest_in("usage", &mut extra);
-            groq.0.beside.nest_in("x_groq", &mut extra);
+        if let Some(Object(groq)) = envelope.x_groq {
+            if let Some(Object(report)) = groq.usage {
+                report.beside.nest_in("usage", &mut extra);
+            }
+            groq.beside.nest_in("x_groq", &mut extra);
         }
         let envelope = Self {
             id: envelope.id.text(),
@@ -125,8 +128,8 @@ struct Body<'a, Said> {
     model: LooseString<'a>,
     service_tier: LooseString<'a>,
     /// Boxed, because it is large and the whole body is moved.
-    usage: Option<Box<Object<Report>>>,
-    x_groq: Option<Box<Object<Groq>>>,
+    usage: Option<Object<Box<Report>>>,
+    x_groq: Option<Object<Box<Groq>>>,
     error: Option<Box<Detail>>,
     base_resp: Option<Box<Detail>>,
     choices: Choices<'a, Said>,
@@ -150,7 +153,7 @@ members!(impl [Said: Members<'de>] Body<'de, Said> {
 /// Groq's member for a stream's usage and errors (console.groq.com/docs/api-reference).
 #[derive(Default)]
 pub(super) struct Groq {
-    pub(super) usage: Object<Report>,
+    pub(super) usage: Option<Object<Box<Report>>>,
     pub(super) error: Option<Box<Detail>>,
     /// Other members, its request id among them.
     pub(super) beside: Beside,
@@ -175,7 +178,7 @@ struct Choice<'a, Said> {
     /// OpenRouter's, if the upstream provider failed in the middle of the answer.
     error: Option<Box<Detail>>,
     /// Moonshot's place for usage.
-    usage: Option<Box<Object<Report>>>,
+    usage: Option<Object<Box<Report>>>,
     said: Said,
     /// Other members.
     beside: Beside,
@@ -200,7 +203,7 @@ impl<'de, Said: Members<'de>> Members<'de> for Choice<'de, Said> {
 /// The choice with index 0 or without an index, or else the first.
 struct Choices<'a, Said> {
     /// Boxed, because it is large and the whole body is moved.
-    chosen: Option<Box<Object<Choice<'a, Said>>>>,
+    chosen: Option<Object<Box<Choice<'a, Said>>>>,
 }
 
 impl<Said> Default for Choices<'_, Said> {
@@ -212,8 +215,8 @@ impl<Said> Default for Choices<'_, Said> {
 impl<'de, Said: Members<'de>> Deserialize<'de> for Choices<'de, Said> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let is_first =
-            |choice: &Object<Choice<'de, Said>>| matches!(choice.0.index.0, None | Some(0));
-        let take = |made: &mut Self, choice: Box<Object<Choice<'de, Said>>>| {
+            |choice: &Object<Box<Choice<'de, Said>>>| matches!(choice.0.index.0, None | Some(0));
+        let take = |made: &mut Self, choice: Object<Box<Choice<'de, Said>>>| {
             let is_better = match &made.chosen {
                 None => true,
                 Some(chosen) => !is_first(chosen) && is_first(&choice),

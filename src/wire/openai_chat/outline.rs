@@ -107,9 +107,11 @@ impl Outline {
         if let Some(report) = chunk.usage {
             self.in_usage.replace(report.0.beside);
         }
-        if let Some(groq) = chunk.x_groq {
-            self.in_usage.replace(groq.0.usage.0.beside);
-            self.in_groq.replace(groq.0.beside);
+        if let Some(Object(groq)) = chunk.x_groq {
+            if let Some(Object(report)) = groq.usage {
+                self.in_usage.replace(report.beside);
+            }
+            self.in_groq.replace(groq.beside);
         }
         let listed = chunk.choices.listed;
         let Some(mut choice) = chunk.choices.first else {
@@ -256,10 +258,11 @@ impl Outline {
     /// Keeps the usage of a chunk; returns true if it has one. Missing and zero counts do not
     /// replace earlier ones: MiniMax reports zeros with most chunks (MiniMax-AI/MiniMax-M2.5 #2).
     fn report(&mut self, chunk: &Chunk<'_>) -> bool {
-        let groq = chunk.x_groq.as_ref().map(|groq| &groq.0.usage);
-        let choice = chunk.choices.first.as_ref().and_then(|choice| choice.usage.as_deref());
-        let places = choice.into_iter().chain(groq).chain(chunk.usage.as_deref());
-        let reported = places.map(usage::read).filter(|usage| usage.source != UsageSource::Missing);
+        let groq = chunk.x_groq.as_ref().and_then(|Object(groq)| groq.usage.as_ref());
+        let choice = chunk.choices.first.as_ref().and_then(|choice| choice.usage.as_ref());
+        let places = choice.into_iter().chain(groq).chain(&chunk.usage);
+        let usages = places.map(|Object(report)| usage::read(report));
+        let reported = usages.filter(|usage| usage.source != UsageSource::Missing);
         let Some(usage) = reported.reduce(usage::merged) else { return false };
         let (_, output) = usage.known();
         let before = self.reported;

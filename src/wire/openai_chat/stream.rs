@@ -200,8 +200,8 @@ impl Stream {
         for Object(call) in tool_calls.items {
             self.calls.take(call, &mut self.room, events)?;
         }
-        match delta.function_call.map(|call| *call) {
-            Some(Object(call)) => self.calls.take_legacy(call, seed, &mut self.room, events),
+        match delta.function_call {
+            Some(Object(call)) => self.calls.take_legacy(*call, seed, &mut self.room, events),
             None => Ok(()),
         }
     }

@@ -108,7 +108,7 @@ members!(CostDetails {
 /// from `prompt_tokens` (the same file); they are then greater than it. Any other excess in the
 /// total counts as output, the more expensive side: it is most likely reasoning whose count was not
 /// passed on, as with Vertex AI.
-pub(in crate::wire) fn read(Object(report): &Object<Report>) -> Usage {
+pub(in crate::wire) fn read(report: &Report) -> Usage {
     let (Object(prompt_details), Object(completion_details)) = (&report.prompt, &report.completion);
     let prompt = report.prompt_tokens.count().or(report.input_tokens.count());
     let completion = report.completion_tokens.count().or(report.output_tokens.count());
@@ -236,7 +236,8 @@ mod tests {
     use serde_json::{Value, json};
 
     fn read(usage: &Value) -> Usage {
-        super::read(&serde_json::from_value(usage.clone()).unwrap())
+        let Object(report) = serde_json::from_value(usage.clone()).unwrap();
+        super::read(&report)
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) struct Body<'a> {
     pub(super) status: LooseString<'a>,
     incomplete: Object<Incomplete<'a>>,
     error: Option<Box<Detail>>,
-    usage: Option<Box<Object<Report>>>,
+    usage: Option<Object<Box<Report>>>,
     output: Option<Box<Content>>,
     /// All other members.
     extra: Map<String, Value>,
@@ -121,7 +121,7 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn usage(&self) -> Option<Usage> {
-        self.usage.as_deref().map(usage::read)
+        self.usage.as_ref().map(|Object(report)| usage::read(report))
     }
 
     /// Takes the output items. Returns `None` if the output is not a list.

@@ -26,7 +26,7 @@ pub(super) struct Event<'a> {
     pub(super) part: Option<Box<Content>>,
     pub(super) annotation: Option<Box<Detail>>,
     pub(super) annotation_index: Count,
-    pub(super) response: Option<Box<Object<Body<'a>>>>,
+    pub(super) response: Option<Object<Box<Body<'a>>>>,
     pub(super) error: Option<Box<Detail>>,
 }
 

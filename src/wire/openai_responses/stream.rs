@@ -92,8 +92,7 @@ impl Stream {
             | "response.reasoning_summary_part.done" => items.part(event, sink)?,
             "response.output_text.annotation.added" => items.annotate(event, sink)?,
             "response.created" | "response.queued" | "response.in_progress" => {
-                if let Some(response) = event.response.take() {
-                    let Object(mut body) = *response;
+                if let Some(Object(mut body)) = event.response.take() {
                     self.read_envelope(&mut body)?;
                 }
             }
@@ -124,8 +123,7 @@ impl Stream {
         (data, marked): (&str, bool),
         events: &mut Vec<StreamEvent>,
     ) -> Result<Step, Failure> {
-        let response = event.response.take().map(|response| *response);
-        let Object(mut body) = response.unwrap_or_default();
+        let Object(mut body) = event.response.take().unwrap_or_default();
         self.read_envelope(&mut body)?;
         if let Some(failure) = body.failure() {
             return Err(failure);
