@@ -163,7 +163,8 @@ pub(crate) struct LazyTrace {
     /// The target that answered.
     answered: Option<usize>,
     classification: Option<Box<Classification>>,
-    made: OnceLock<RouteTrace>,
+    /// Boxed, because few are made and every answer of a route is moved with this.
+    made: OnceLock<Box<RouteTrace>>,
 }
 
 impl LazyTrace {
@@ -190,13 +191,13 @@ impl LazyTrace {
                 let reasons = self.names.grounds.get(at).map(Grounds::reasons).unwrap_or_default();
                 TargetTrace { name: name.clone(), steps, reasons }
             });
-            RouteTrace {
+            Box::new(RouteTrace {
                 route: self.names.route.clone(),
                 strategy: self.names.strategy.clone(),
                 classification: self.classification.as_deref().cloned(),
                 targets: targets.collect(),
                 left_out: Shortlist::describe(&self.names.left_out),
-            }
+            })
         })
     }
 }
@@ -228,7 +229,7 @@ impl Serialize for LazyTrace {
 
 impl<'de> Deserialize<'de> for LazyTrace {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let trace = RouteTrace::deserialize(deserializer)?;
+        let trace = Box::<RouteTrace>::deserialize(deserializer)?;
         Ok(Self { made: trace.into(), ..Self::new(Arc::default(), Notes::default(), None) })
     }
 }
