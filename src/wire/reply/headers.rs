@@ -42,7 +42,7 @@ pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
             0 => quota.limit = count(value),
             1 => quota.remaining = count(value),
             _ => {
-                let milliseconds = reply.headers.iter().any(renewal);
+                let milliseconds = || reply.headers.iter().any(renewal);
                 quota.reset = text(value).and_then(|text| reset(text, milliseconds, now));
             }
         }
@@ -60,8 +60,8 @@ fn count(digits: &[u8]) -> Option<u64> {
 
 /// Parses the time until a reset: a number, a Go duration (`6m0s`, `120ms`, `1h2m3.5s`) or an RFC
 /// 3339 date. A number too large for a wait is a date, in seconds or milliseconds since 1970. An
-/// even larger one is ignored.
-fn reset(text: &str, milliseconds: bool, now: SystemTime) -> Option<Duration> {
+/// even larger one is ignored. `milliseconds` says whether a wait is a number of those.
+fn reset(text: &str, milliseconds: impl FnOnce() -> bool, now: SystemTime) -> Option<Duration> {
     // Durations and dates end with a letter, and so do an infinity and NaN, which are no resets.
     let ends_with_letter = text.ends_with(|last: char| last.is_ascii_alphabetic());
     if let Some(number) = (!ends_with_letter).then(|| number(text)).flatten() {
@@ -69,7 +69,7 @@ fn reset(text: &str, milliseconds: bool, now: SystemTime) -> Option<Duration> {
             1e14.. => return None,
             1e11.. => number / 1e3,
             1e9.. => number,
-            _ if milliseconds => return seconds(number / 1e3),
+            _ if milliseconds() => return seconds(number / 1e3),
             _ => return seconds(number),
         };
         let reset = UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(since_epoch).ok()?)?;
@@ -101,7 +101,7 @@ fn go_duration(text: &str) -> Option<Duration> {
             "ns" => 1e-9,
             _ => return None,
         };
-        total += number(value)? * unit;
+        total += trimmed_number(value)? * unit;
         rest = more;
     }
     (!text.is_empty()).then(|| seconds(total))?
@@ -139,7 +139,10 @@ pub(super) fn should_retry(reply: Reply<'_>) -> Option<bool> {
 
 /// Parses a number as Rust does, infinities and NaN included.
 fn number(text: &str) -> Option<f64> {
-    let text = text.trim();
+    trimmed_number(text.trim())
+}
+
+fn trimmed_number(text: &str) -> Option<f64> {
     // Most are a few digits, for which the general parser takes long.
     match count(text.as_bytes()).and_then(|count| u32::try_from(count).ok()) {
         Some(count) => Some(f64::from(count)),
@@ -266,10 +269,10 @@ mod tests {
             ("1parsec", None),
             ("soon", None),
         ] {
-            assert_eq!(reset(text, false, now()), expected, "{text}");
+            assert_eq!(reset(text, || false, now()), expected, "{text}");
         }
-        assert_eq!(reset("500", true, now()), Some(Duration::from_millis(500)));
-        assert_eq!(reset("6m0s", true, now()), Some(seconds(360)));
+        assert_eq!(reset("500", || true, now()), Some(Duration::from_millis(500)));
+        assert_eq!(reset("6m0s", || true, now()), Some(seconds(360)));
     }
 
     #[test]
