@@ -369,10 +369,10 @@ where
         }
     }
 
-    fn answered(&mut self, answer: &T, begun: Instant, ended: Instant) {
+    fn answered(&mut self, answer: &T, after: Duration, ended: Instant) {
         let streamed = self.is_streamed();
         let Some((at, Some(ticket), now)) = &mut self.answered else { return };
-        let (at, after) = (*at, ended.saturating_duration_since(begun));
+        let at = *at;
         *now = ended;
         // After a race, the target knows already.
         let change = ticket.served_with(&measured(answer, after, streamed), ended);

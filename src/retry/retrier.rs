@@ -64,9 +64,9 @@ pub(crate) trait Steps {
         second: &mut SecondSending<'_>,
     ) -> Result<Self::Answer, Error>;
 
-    /// Called with the answer of an attempt, and when that attempt began and ended.
-    fn answered(&mut self, answer: &Self::Answer, begun: Instant, ended: Instant) {
-        let _ = (answer, begun, ended);
+    /// Called with the answer of an attempt, how long that attempt took, and when it ended.
+    fn answered(&mut self, answer: &Self::Answer, after: Duration, ended: Instant) {
+        let _ = (answer, after, ended);
     }
 
     /// Accepts an answer, which ends the call.
@@ -185,12 +185,13 @@ impl Retrier<'_> {
             let mut second = self.bucket.second_sending();
             let outcome = steps.attempt(target, retries, started, &mut second);
             let now = (self.clock)();
+            let duration = now.saturating_duration_since(started);
             let mut entry = Attempt {
                 number: retries,
                 provider,
                 model,
                 started_after: started.saturating_duration_since(self.begun),
-                duration: now.saturating_duration_since(started),
+                duration,
                 resent: second.is_taken(),
                 failure: None,
                 decision: None,
@@ -202,7 +203,7 @@ impl Retrier<'_> {
             }
             let error = match outcome {
                 Ok(value) => {
-                    steps.answered(&value, started, now);
+                    steps.answered(&value, duration, now);
                     paid |= entry.resent;
                     let accepted = steps.accept(value);
                     if accepted.is_ok() {

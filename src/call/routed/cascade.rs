@@ -1,7 +1,7 @@
 //! Calls to a cascade: one target after the other, until an answer is accepted.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Routed;
 use crate::answer_source::AnswerSource;
@@ -164,8 +164,8 @@ where
         self.routed.attempt(prepared, retries, begun, second)
     }
 
-    fn answered(&mut self, answer: &T, begun: Instant, ended: Instant) {
-        Steps::answered(&mut self.routed, answer, begun, ended);
+    fn answered(&mut self, answer: &T, after: Duration, ended: Instant) {
+        Steps::answered(&mut self.routed, answer, after, ended);
     }
 
     fn accept(&mut self, mut answer: T) -> Result<T, Decision> {
