@@ -357,9 +357,10 @@ impl CostTracker {
         // The report shows reserved amounts too.
         let mut split = charges.iter().filter(|(place, _)| self.budgets()[*place].is_split());
         if let Some(first) = split.next() {
+            let now = seconds(basis.at);
             let mut state = self.inner.state.lock();
             for (place, charge) in [first].into_iter().chain(split) {
-                state.note_account(*place, charge, seconds(basis.at));
+                state.note_account(*place, charge, now);
             }
         }
         let tracker = self.clone();
