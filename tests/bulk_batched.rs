@@ -229,23 +229,23 @@ fn calls_for_expired_items_slow_down_after_a_rate_limit() {
 #[test]
 fn calls_for_expired_items_take_room_in_the_clients_limits_and_wait_for_it() {
     let (server, called) = expiring(|_| false);
-    let limits = Limits::new().requests_per_minute(60).tokens_per_minute(60_000);
+    let limits = Limits::new().requests_per_minute(60).tokens_per_minute(6_000);
     let limits = limits.burst(Duration::from_secs(10));
     let client = builder(&server, "openai", "gpt-4o-mini").limits(limits).build().unwrap();
     let bulk = client.bulk().batched_with(quick().fall_back_to_calls(true));
     assert_eq!(words(bulk.chat(requests(3)).unwrap()), answers(0..3));
+    assert_eq!(called.load(Ordering::Relaxed), 3);
     let left = &client.limits()[0];
     let (requests_left, tokens_left) = (left.requests.unwrap(), left.tokens.unwrap());
     assert!((7..10).contains(&requests_left.available), "{left:?}");
-    assert!(tokens_left.available < 10_000, "{left:?}");
+    assert!(tokens_left.available < 1_000, "{left:?}");
 
     // Without the run, a call that does not fit within its timeout fails.
     let limits = Limits::new().requests_per_minute(1_200).burst(Duration::from_millis(50));
     let client = builder(&server, "openai", "gpt-4o-mini").limits(limits);
-    let client = client.timeout(Duration::from_millis(300)).build().unwrap();
+    let client = client.timeout(Duration::from_millis(600)).build().unwrap();
     let bulk = client.bulk().workers(32).batched_with(quick().fall_back_to_calls(true));
     assert_eq!(words(bulk.chat(requests(40)).unwrap()), answers(0..40));
-    assert_eq!(called.load(Ordering::Relaxed), 43);
 }
 
 #[test]
