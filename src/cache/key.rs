@@ -1,8 +1,6 @@
 //! The keys of cached answers.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::replay::{self, Request, Rules};
 
@@ -38,53 +36,10 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A map by keys.
-pub(super) type ByKey<T> = HashMap<Key, T, KeyHash>;
-
-/// Hashes keys for a map. A key is a hash already, so one multiplication is enough. The secret of
-/// the map keeps callers from choosing prompts whose keys collide in it.
-#[derive(Clone, Copy)]
-pub(super) struct KeyHash(u128);
-
-impl Default for KeyHash {
-    fn default() -> Self {
-        let random = RandomState::new();
-        let [high, low] = [0, 1].map(|half| u128::from(random.hash_one(half)));
-        Self(high << 64 | low)
-    }
-}
-
-impl BuildHasher for KeyHash {
-    type Hasher = Self;
-
-    fn build_hasher(&self) -> Self {
-        *self
-    }
-}
-
-impl Hasher for KeyHash {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u128(u128::from(*byte)));
-    }
-
-    fn write_u128(&mut self, key: u128) {
-        let mixed = self.0 ^ key;
-        let (high, low) = (mixed >> 64, mixed & u128::from(u64::MAX));
-        self.0 = high * low;
-    }
-
-    /// Both halves of the product count: every bit of a key changes one of them.
-    #[expect(clippy::cast_possible_truncation)]
-    fn finish(&self) -> u64 {
-        (self.0 ^ self.0 >> 64) as u64
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::url::Url;
-    use std::collections::HashSet;
 
     #[test]
     fn a_key_is_that_of_a_recording_and_covers_provider_and_betas() {
@@ -105,14 +60,5 @@ mod tests {
         assert_eq!(key, Key::of(&Request { model: "label", ..request }, &rules));
         assert_ne!(key, Key::of(&Request { provider: "groq", ..request }, &rules));
         assert_ne!(key, Key::of(&Request { betas: Some("x"), ..request }, &rules));
-    }
-
-    #[test]
-    fn keys_that_differ_in_one_bit_have_other_hashes() {
-        let hash = KeyHash::default();
-        let of_bits = (0..128).map(|bit| hash.hash_one(Key(1 << bit)));
-        let all: HashSet<_> = of_bits.chain([hash.hash_one(Key(0))]).collect();
-        assert_eq!(all.len(), 129);
-        assert_ne!(hash.hash_one(Key(7)), KeyHash::default().hash_one(Key(7)), "the secret counts");
     }
 }
