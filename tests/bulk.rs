@@ -185,8 +185,7 @@ fn a_run_waits_for_the_clients_own_limits_longer_than_a_call_may() {
     let server = loopback();
     let limits = Limits::new().requests_per_minute(1_200).burst(Duration::from_millis(50));
     // Without the run, a call that does not fit within its timeout fails.
-    let client =
-        builder(&server, "openai").limits(limits).timeout(Duration::from_millis(300)).build();
+    let client = builder(&server, "openai").limits(limits).timeout(Duration::from_secs(1)).build();
     let run = client.unwrap().bulk().workers(32).look_ahead(64).chat(items(40)).unwrap();
     let status = run.progress();
     assert!(run.map(|(_, result)| result).all(|result| result.is_ok()));

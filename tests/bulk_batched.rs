@@ -243,7 +243,7 @@ fn calls_for_expired_items_take_room_in_the_clients_limits_and_wait_for_it() {
     // Without the run, a call that does not fit within its timeout fails.
     let limits = Limits::new().requests_per_minute(1_200).burst(Duration::from_millis(50));
     let client = builder(&server, "openai", "gpt-4o-mini").limits(limits);
-    let client = client.timeout(Duration::from_millis(600)).build().unwrap();
+    let client = client.timeout(Duration::from_secs(1)).build().unwrap();
     let bulk = client.bulk().workers(32).batched_with(quick().fall_back_to_calls(true));
     assert_eq!(words(bulk.chat(requests(40)).unwrap()), answers(0..40));
 }
