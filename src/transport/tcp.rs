@@ -151,17 +151,31 @@ impl Socket {
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        if self.read_timeout != timeout && has_set(self.stream.set_read_timeout(timeout))? {
+        if !serves(self.read_timeout, timeout) && has_set(self.stream.set_read_timeout(timeout))? {
             self.read_timeout = timeout;
         }
         Ok(())
     }
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        if self.write_timeout != timeout && has_set(self.stream.set_write_timeout(timeout))? {
+        if !serves(self.write_timeout, timeout) && has_set(self.stream.set_write_timeout(timeout))?
+        {
             self.write_timeout = timeout;
         }
         Ok(())
+    }
+}
+
+/// The time by which a timeout may be late. Linux rounds a socket's timeout up to its timer's tick, of
+/// one to ten milliseconds (`CONFIG_HZ`).
+const TICK: Duration = Duration::from_millis(1);
+
+/// Whether the timeout that a socket has can serve as this one. It is never shorter. Below TLS, ureq
+/// subtracts the microseconds since the start of a step, so that equal timeouts would never come.
+fn serves(set: Option<Duration>, timeout: Option<Duration>) -> bool {
+    match (set, timeout) {
+        (Some(set), Some(timeout)) => set.checked_sub(timeout).is_some_and(|late| late < TICK),
+        (set, timeout) => set == timeout,
     }
 }
 
@@ -241,6 +255,22 @@ mod tests {
     use ureq::unversioned::transport::time::Instant as UreqInstant;
 
     use super::*;
+
+    #[test]
+    fn a_timeout_that_is_a_little_longer_stays() {
+        let micros = |micros| Some(Duration::from_micros(micros));
+        for (set, timeout, expected) in [
+            (micros(5_000), micros(5_000), true),
+            (micros(5_000), micros(4_001), true),
+            (micros(5_000), micros(4_000), false),
+            (micros(5_000), micros(5_001), false),
+            (micros(5_000), None, false),
+            (None, micros(5_000), false),
+            (None, None, true),
+        ] {
+            assert_eq!(serves(set, timeout), expected, "{set:?} {timeout:?}");
+        }
+    }
 
     fn connect(addresses: &[SocketAddr], timeout: NextTimeout) -> Result<Tcp, ureq::Error> {
         let resolver = DefaultResolver::default();
