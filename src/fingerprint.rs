@@ -27,7 +27,7 @@ impl Fingerprint {
     pub(crate) fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = Hasher::new();
         for part in parts {
-            hasher.add_length(part.len() as u64);
+            hasher.add(&(part.len() as u64).to_le_bytes());
             hasher.add(part);
         }
         hasher.finish()
@@ -96,14 +96,7 @@ impl Hasher {
         }
     }
 
-    /// Adds a length, as eight bytes.
-    fn add_length(&mut self, length: u64) {
-        let filled = self.length % 8;
-        self.length = self.length.wrapping_add(8);
-        self.add_word(length, filled);
-    }
-
-    /// Adds a word behind the bytes in `rest`, so many.
+    /// Adds a word behind the bytes in `rest`, of which there are `filled`.
     #[inline]
     fn add_word(&mut self, word: u64, filled: usize) {
         let whole = self.rest | word << (8 * filled);

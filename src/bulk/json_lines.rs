@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use crate::chat::json_problem;
+use crate::chat::json_line_problem;
 use crate::error::{Error, ErrorKind};
 use crate::settings_file::without_mark;
 
@@ -119,10 +119,8 @@ impl<T: DeserializeOwned> Iterator for JsonLines<T> {
             if line.is_empty() {
                 continue;
             }
-            return Some(serde_json::from_str(line).map_err(|error| {
-                // It counts lines within the one it was given.
-                self.problem(json_problem(&error).replace("line 1 column", "column"))
-            }));
+            let item = serde_json::from_str(line);
+            return Some(item.map_err(|error| self.problem(json_line_problem(&error))));
         }
         None
     }

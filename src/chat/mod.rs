@@ -44,7 +44,7 @@ pub use crate::error::{Quota, RateLimit};
 pub use crate::usage::{Usage, UsageSource};
 pub use text::Text;
 pub use tool::{Function, Tool, ToolCall, ToolChoice, ToolResult};
-pub(crate) use typed::problem as json_problem;
+pub(crate) use typed::problem_in_line as json_line_problem;
 
 /// Shows the size of a text in `Debug` output instead of the text itself.
 pub(crate) struct Hidden(pub(crate) usize);

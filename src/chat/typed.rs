@@ -26,7 +26,15 @@ pub(super) fn strip_fence(text: &str) -> &str {
 
 /// Describes what is wrong with the JSON without quoting any of it.
 pub(crate) fn problem(cause: &serde_json::Error) -> String {
-    let place = format!("line {} column {}", cause.line(), cause.column());
+    described(cause, &format!("line {} column {}", cause.line(), cause.column()))
+}
+
+/// Like [`problem`], for JSON that is one line of a file. The caller knows which.
+pub(crate) fn problem_in_line(cause: &serde_json::Error) -> String {
+    described(cause, &format!("column {}", cause.column()))
+}
+
+fn described(cause: &serde_json::Error, place: &str) -> String {
     match cause.classify() {
         Category::Eof => format!("it ends early at {place}"),
         Category::Data => {
@@ -94,6 +102,8 @@ mod tests {
         ] {
             let problem = problem(&read::<Person>(text).unwrap_err());
             assert_eq!(problem, expected, "{text}");
+            let in_line = problem_in_line(&read::<Person>(text).unwrap_err());
+            assert_eq!(in_line, expected.replace("line 1 ", ""), "{text}");
         }
     }
 

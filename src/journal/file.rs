@@ -11,7 +11,7 @@ use super::lock;
 use super::scan::{OpenBatch, Unreadable, scan};
 use super::settings::Journal;
 use super::writer::{Sink, Writer};
-use crate::chat::json_problem;
+use crate::chat::json_line_problem;
 use crate::error::{Error, ErrorKind};
 use crate::fingerprint::Fingerprint;
 
@@ -179,7 +179,8 @@ impl Reader {
     fn line<L: DeserializeOwned>(&mut self, offset: u64) -> Result<L, Error> {
         let mut line = Vec::new();
         let read = self.read(offset, &mut line).and_then(|()| {
-            serde_json::from_slice(&line).map_err(|error| io::Error::other(json_problem(&error)))
+            serde_json::from_slice(&line)
+                .map_err(|error| io::Error::other(json_line_problem(&error)))
         });
         read.map_err(|cause| unusable(&self.path, "cannot be read again", cause))
     }

@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 
 use super::index::{Index, LARGEST};
 use super::line::{Header, Summary};
-use crate::chat::json_problem;
+use crate::chat::json_line_problem;
 
 /// What a journal turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -84,10 +84,8 @@ fn note(
     index: &mut Index,
     batches: &mut Vec<OpenBatch>,
 ) -> Result<(), String> {
-    let line: Summary<'_> = serde_json::from_slice(line.trim_ascii_end()).map_err(|error| {
-        // It counts lines within the one it was given.
-        json_problem(&error).replace("line 1 column", "column")
-    })?;
+    let line: Summary<'_> =
+        serde_json::from_slice(line.trim_ascii_end()).map_err(|error| json_line_problem(&error))?;
     if offset >= LARGEST {
         return Err("the journal is larger than 1 TiB".to_owned());
     }

@@ -171,7 +171,7 @@ impl Socket {
 const TICK: Duration = Duration::from_millis(1);
 
 /// Whether the timeout that a socket has can serve as this one. It is never shorter. Below TLS, ureq
-/// subtracts the microseconds since the start of a step, so that equal timeouts would never come.
+/// subtracts the microseconds since the start of a step, so no two timeouts are equal.
 fn serves(set: Option<Duration>, timeout: Option<Duration>) -> bool {
     match (set, timeout) {
         (Some(set), Some(timeout)) => set.checked_sub(timeout).is_some_and(|late| late < TICK),
@@ -321,6 +321,24 @@ mod tests {
         }
         assert!(matches!(connect(&[address], NO_WAIT), Err(ureq::Error::Timeout(_))));
         drop(listener);
+    }
+
+    #[test]
+    fn a_step_with_a_timeout_a_little_shorter_sets_none() {
+        let (listener, address, _) = addresses();
+        let mut tcp = connect(&[address], NextTimeout::default()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let long = Duration::from_secs(30);
+        for (less, kept) in [(0, 0), (3, 0), (999, 0), (1_000, 1_000), (1_003, 1_000)] {
+            let after = long - Duration::from_micros(less);
+            let timeout = NextTimeout { after: after.into(), ..NextTimeout::default() };
+            server.write_all(b"a").unwrap();
+            assert!(tcp.await_input(timeout).unwrap());
+            tcp.transmit_output(0, timeout).unwrap();
+            let expected = Some(long - Duration::from_micros(kept));
+            let Socket { read_timeout, write_timeout, .. } = tcp.socket;
+            assert_eq!([read_timeout, write_timeout], [expected; 2], "{less}");
+        }
     }
 
     #[test]
