@@ -87,6 +87,11 @@ fn cache_hit(bencher: Bencher<'_, '_>, store: &'static str) {
     measure(bencher, workload::cache_hit(store));
 }
 
+#[divan::bench]
+fn journal_line(bencher: Bencher<'_, '_>) {
+    measure(bencher, workload::journal_line());
+}
+
 /// Budget: 200 ns.
 #[divan::bench]
 fn price(bencher: Bencher<'_, '_>) {

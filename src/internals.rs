@@ -15,7 +15,9 @@ use crate::deadline::Deadline;
 use crate::embed::{EmbedRequest, EmbeddingFormat};
 use crate::error::{Attempt, Error};
 use crate::family::Traits;
+use crate::fingerprint::Fingerprint;
 use crate::histogram::Histogram;
+use crate::journal;
 use crate::memo::Memo;
 use crate::metrics::{self, CHAT, CacheUse, CallEnd, Costs, Counted, MetricsSnapshot};
 use crate::money::Money;
@@ -73,6 +75,30 @@ impl<C: Send + 'static> Lease<C> {
     #[inline]
     pub fn give_back(self) {
         self.0.give_back();
+    }
+}
+
+/// The line that a bulk run's journal gets for an answer.
+#[derive(Debug)]
+pub struct JournalLine {
+    request: Fingerprint,
+    answer: ChatResponse,
+}
+
+impl JournalLine {
+    /// The line of this answer. It leaves out the response's body, as a run does.
+    pub fn new(mut answer: ChatResponse) -> Self {
+        answer.raw.clear();
+        Self { request: Fingerprint::of_json(&"Describe a teapot."), answer }
+    }
+
+    /// Writes the line of the item with this id. Returns its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the answer is not JSON.
+    pub fn write(&self, id: &str) -> Result<usize, Error> {
+        journal::answered(id, self.request, None, &self.answer).map(|line| line.len())
     }
 }
 

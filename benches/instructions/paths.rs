@@ -18,7 +18,7 @@ const fn path(name: &'static str, turns: u32, ready: fn(&str) -> Workload) -> Pa
 }
 
 /// All of them, the shortest last.
-pub(crate) const ALL: [Path; 42] = [
+pub(crate) const ALL: [Path; 43] = [
     path("call", 200, calls::chat),
     path("call_routed", 200, calls::routed),
     path("call_cache_miss", 200, calls::cache_miss),
@@ -44,6 +44,7 @@ pub(crate) const ALL: [Path; 42] = [
     path("embeddings_decode_base64", 10, |_| workload::embeddings_decode("base64")),
     path("embeddings_decode_float", 3, |_| workload::embeddings_decode("float")),
     path("embeddings_encode", 500, |_| workload::embeddings_encode()),
+    path("journal_line", 500, |_| workload::journal_line()),
     path("encode_long_openai", 20, |_| workload::encode_long("openai")),
     path("encode_long_anthropic", 20, |_| workload::encode_long("anthropic")),
     path("encode_long_gemini", 20, |_| workload::encode_long("gemini")),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tollgate::catalogue::{Catalogue, Needs};
 use tollgate::cost::{Bill, Budget, CallPlan, CostConfig, CostTracker, Money, Price, Prices};
 use tollgate::internals::{
-    Pool, Recorder, RouteChoice, ShortlistChoice, decode, decode_embeddings, encode,
+    JournalLine, Pool, Recorder, RouteChoice, ShortlistChoice, decode, decode_embeddings, encode,
     encode_embeddings, load_catalogue as load_models,
 };
 use tollgate::route::{Balanced, Fastest, Sticky};
@@ -66,6 +66,24 @@ pub(crate) fn cache_hit(store: &'static str) -> Workload {
         let _ = &folder;
         let response = client.chat(requests::small()).expect("a stored answer");
         assert_eq!(black_box(response).source(), AnswerSource::Cached);
+    })
+}
+
+/// Writes the line that a bulk run's journal gets for a short answer.
+pub(crate) fn journal_line() -> Workload {
+    let server = Loopback::start().expect("a free port");
+    server.default_reply(Reply::text("A teapot, made of clay.").usage(20, 8));
+    let client = Client::builder()
+        .provider("openai")
+        .model("gpt-4o-mini")
+        .api_key("sk-loopback")
+        .base_url(server.base_url("openai"))
+        .build()
+        .expect("a valid configuration");
+    let line = JournalLine::new(client.chat("Describe a teapot.").expect("an answer"));
+    let write = move || line.write("item 123456").expect("a valid answer");
+    Workload::of_bytes(write(), move || {
+        black_box(write());
     })
 }
 
