@@ -49,8 +49,12 @@ impl Sqlite {
         if connection.is_none() {
             *connection = Some(self.connect().map_err(|cause| match cause {
                 Fault::Foreign => StoreError::new(format!(
-                    "the cache's file {} is another program's database, or was written by a newer \
-                     version of this library; give the cache its own file",
+                    "the cache's file {} is another program's database; give the cache its own file",
+                    self.path.display()
+                )),
+                Fault::Newer => StoreError::new(format!(
+                    "the cache's file {} was written by a newer version of this library; update this \
+                     program, or give the cache its own file",
                     self.path.display()
                 )),
                 Fault::Sqlite(cause) => self.failed("opened", cause),
@@ -78,6 +82,11 @@ impl Sqlite {
             empty if empty.is_empty => {
                 transaction.execute_batch(TABLES)?;
                 OWN.write(&transaction)?;
+            }
+            Identity { application, version, .. }
+                if application == OWN.application && version > OWN.version =>
+            {
+                return Err(Fault::Newer);
             }
             _ => return Err(Fault::Foreign),
         }
@@ -109,8 +118,10 @@ impl Sqlite {
 }
 
 enum Fault {
-    /// It is not a cache of this version.
+    /// It is not a cache.
     Foreign,
+    /// It is a cache of a newer version.
+    Newer,
     Sqlite(rusqlite::Error),
 }
 

@@ -62,6 +62,12 @@ pub(crate) fn open(journal: &Journal, job: Job) -> Result<Opened, Error> {
     let scanned = scan(BufReader::with_capacity(1 << 16, &file), &mut index);
     let scanned = scanned.map_err(|problem| match problem {
         Unreadable::Io(cause) => unusable(path, "cannot be read", cause),
+        Unreadable::Newer(version) => refused(format!(
+            "the journal {} has version {version} of the format, and this version of tollgate reads \
+             up to {}; update tollgate, or use another journal",
+            path.display(),
+            line::VERSION
+        )),
         Unreadable::Line(number, problem) => refused(format!(
             "line {number} of the journal {} is damaged: {problem}; remove the line, or use another \
              journal",

@@ -6,8 +6,15 @@ use std::borrow::Cow;
 use crate::error::{Attempt, Error, ErrorKind};
 use crate::fingerprint::Fingerprint;
 
-/// The version of the format. Another one is refused.
-const VERSION: u32 = 1;
+/// The version of the format. Every version up to this one can be read.
+pub(super) const VERSION: u32 = 1;
+
+/// The member of the first line that every version has.
+#[derive(Debug, Deserialize)]
+pub(super) struct Version {
+    #[serde(rename = "tollgate_journal")]
+    pub(super) version: u32,
+}
 
 /// The first line: what the journal is for.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,12 +42,6 @@ impl<'a> Header<'a> {
             Some(name) => format!("{name:?}"),
             None => "a job without a name".to_owned(),
         };
-        if self.version != VERSION {
-            return Some(format!(
-                "its format has version {}, but this version of tollgate writes {VERSION}",
-                self.version
-            ));
-        }
         if self.task != wanted.task {
             return Some(format!("it is for {} calls, not for {}", self.task, wanted.task));
         }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 
 use super::index::{Index, LARGEST};
-use super::line::{Header, Summary};
+use super::line::{Header, Summary, VERSION, Version};
 use crate::chat::json_line_problem;
 
 /// What a journal turned out to be.
@@ -32,6 +32,8 @@ pub(super) enum Unreadable {
     Io(io::Error),
     /// The number of the line, from 1, and what is wrong with it.
     Line(u64, String),
+    /// It has this version of the format.
+    Newer(u32),
 }
 
 impl From<io::Error> for Unreadable {
@@ -51,6 +53,12 @@ pub(super) fn scan(mut journal: impl BufRead, index: &mut Index) -> Result<Scann
             break;
         }
         let is_last = !line.ends_with(b"\n");
+        if scanned.header.is_none() {
+            // The other lines of a newer version may mean something else.
+            if let Some(newer) = newer_version(&line) {
+                return Err(Unreadable::Newer(newer));
+            }
+        }
         let read = match scanned.header.is_none() {
             true => header(&line).map(|header| scanned.header = Some(header)),
             false => note(&line, scanned.whole, index, &mut scanned.batches),
@@ -67,6 +75,12 @@ pub(super) fn scan(mut journal: impl BufRead, index: &mut Index) -> Result<Scann
         }
     }
     Ok(scanned)
+}
+
+/// The version of a journal that begins with this line, if it cannot be read.
+fn newer_version(line: &[u8]) -> Option<u32> {
+    let Version { version } = serde_json::from_slice(line).ok()?;
+    (version > VERSION).then_some(version)
 }
 
 fn header(line: &[u8]) -> Result<String, String> {
