@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Caller;
+use super::chat::{Chat, Encoding};
 use super::operation::{Measurable, Operation};
 use super::prepared::Prepared;
 use super::replayed::{self, Above};
@@ -14,6 +15,7 @@ use crate::answer_source::AnswerSource;
 use crate::bounds::Bounds;
 use crate::cache::{self, Answer, Found, Key, Miss, Mode, Slot};
 use crate::config::Cascade;
+use crate::cost::Reservation;
 use crate::error::Error;
 use crate::key::Secrets;
 use crate::observed::ObservedCall;
@@ -124,7 +126,7 @@ pub(super) fn prepare<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     target: Target,
     bounds: &Bounds,
-    attempt: impl Attempting<O, T>,
+    attempt: impl Attempting<O::Content, O::Reserved, T>,
     observed: &mut ObservedCall,
 ) -> Result<Prepare<O, T>, Error> {
     let Begun { caller, operation, .. } = *call;
@@ -183,11 +185,11 @@ pub(super) enum Routed<T> {
 /// # Errors
 ///
 /// If the call is out of time or cancelled.
-pub(super) fn route<O: Operation, T: Measurable>(
-    call: &Begun<'_, O>,
+pub(super) fn route<T: Measurable>(
+    call: &Begun<'_, Chat<'_>>,
     targets: impl FnOnce() -> Vec<(usize, Target)>,
     cascade: Option<(&Cascade, &RouteState)>,
-    attempt: impl Attempting<O, T>,
+    attempt: impl Attempting<Encoding, Reservation, T>,
     observed: &mut ObservedCall,
 ) -> Result<Routed<T>, Error> {
     let Begun { caller, operation, .. } = *call;
@@ -237,7 +239,7 @@ fn answer<O: Operation, T: Measurable>(
     found: &replayed::Found<O>,
     took: Duration,
     cascade: Option<(&Cascade, &RouteState)>,
-    attempt: impl Attempting<O, T>,
+    attempt: impl Attempting<O::Content, O::Reserved, T>,
     observed: &mut ObservedCall,
 ) -> Result<Option<Completed<T>>, Error> {
     observed.cached(took);

@@ -12,10 +12,9 @@ use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{self, Prepared, Signature};
 use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
-use crate::catalogue::{self, Needs};
-use crate::chat::{ChatRequest, ChatResponse, ResponseFormat, Usage};
-use crate::config::{Choice, Classifier, TargetInfo, TimeLimits};
-use crate::cost::{Bill, Charge, MaxPrice, Meter, Money, Reservation, ReserveAgain};
+use crate::chat::{ChatRequest, ChatResponse, Usage};
+use crate::config::TimeLimits;
+use crate::cost::{Bill, Charge, Meter, Money, Reservation, ReserveAgain};
 use crate::deadline::TimeLimit;
 use crate::error::{Error, RateLimit};
 use crate::header::HeaderValue;
@@ -56,6 +55,16 @@ pub(super) struct Encoding {
 }
 
 impl Chat<'_> {
+    /// The same for all calls of a conversation, for routes that keep it at one target.
+    pub(super) fn routing_key(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        match &self.request.routing_key {
+            Some(key) => key.hash(&mut hasher),
+            None => self.request.hash_start(&mut hasher),
+        }
+        hasher.finish()
+    }
+
     /// The wire format of this chat. The profile decides, and between OpenAI's two formats the
     /// request, or a model that exists in Responses only.
     pub(super) fn wire(&self, target: &Target) -> Result<Wire, Error> {
@@ -110,49 +119,12 @@ impl Operation for Chat<'_> {
         options(self.request, self.tags.clone())
     }
 
-    fn is_routable(&self) -> bool {
-        true
-    }
-
-    fn routing_key(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        match &self.request.routing_key {
-            Some(key) => key.hash(&mut hasher),
-            None => self.request.hash_start(&mut hasher),
-        }
-        hasher.finish()
-    }
-
-    fn classify(&self, by: &dyn Classifier, targets: &[TargetInfo<'_>]) -> Option<Choice> {
-        by.classify(self.request, targets)
-    }
-
-    fn response_format(&self) -> Option<&ResponseFormat> {
-        self.request.response_format.as_ref()
-    }
-
-    fn needs(&self) -> Option<Needs> {
-        Some(Needs::of(self.request))
-    }
-
-    fn max_price(&self) -> Option<&MaxPrice> {
-        self.request.max_price.as_ref()
-    }
-
-    fn count_text(&self, count: &dyn Fn(&str) -> Option<u64>) -> Option<u64> {
-        catalogue::count_text(self.request, count)
+    fn chat(&self) -> Option<&ChatRequest> {
+        Some(self.request)
     }
 
     fn is_cut_short(&self, prepared: &Prepared<Encoding>) -> bool {
         prepared.content.is_cut_short
-    }
-
-    fn dense_bytes(&self) -> usize {
-        catalogue::dense_bytes(self.request)
-    }
-
-    fn prompt_bytes(&self) -> usize {
-        catalogue::text_bytes(self.request)
     }
 
     fn caching(&self) -> Option<Wish> {

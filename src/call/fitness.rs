@@ -2,13 +2,13 @@
 
 use std::cell::OnceCell;
 
-use super::operation::Operation;
+use super::chat::Chat;
 use super::routes::Route;
 use super::run::Begun;
 use super::target::Target;
 use super::{Caller, advice};
-use crate::catalogue::{Capabilities, Needs, Unfit};
-use crate::chat::ReasoningEffort;
+use crate::catalogue::{self, Capabilities, Needs, Unfit};
+use crate::chat::{ChatRequest, ReasoningEffort};
 use crate::cost::MaxPrice;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::observed::ObservedCall;
@@ -18,13 +18,12 @@ use crate::usage::Usage;
 
 /// Marks the targets that cannot serve a call, with the reasons. Returns the kind of error if the
 /// route has no others.
-pub(super) fn skip_unfit<O: Operation>(
+pub(super) fn skip_unfit(
     walk: &mut Walk,
     route: &Route,
-    call: &Begun<'_, O>,
+    call: &Begun<'_, Chat<'_>>,
 ) -> Option<ErrorKind> {
-    let operation = call.operation;
-    let prices = [operation.max_price(), route.max_price.as_ref()];
+    let prices = [call.operation.request.max_price.as_ref(), route.max_price.as_ref()];
     let mut kind = None;
     for at in 0..route.state.targets.len() {
         let unfit = refused(at, route, call).or_else(|| too_expensive(at, prices, route, call));
@@ -41,35 +40,35 @@ pub(super) fn skip_unfit<O: Operation>(
 }
 
 /// Why a target cannot meet the needs of a call.
-fn refused<O: Operation>(at: usize, route: &Route, call: &Begun<'_, O>) -> Option<Unfit> {
+fn refused(at: usize, route: &Route, call: &Begun<'_, Chat<'_>>) -> Option<Unfit> {
     let target = &route.state.targets[at];
     if !target.enabled {
         return Some(Unfit::new(ErrorKind::Configuration, "the target is disabled"));
     }
     let certain = route.certain(at)?;
     let names = (target.state.provider.as_str(), target.state.model.as_str());
-    unmet(call.needs(), certain, names, call.caller, call.operation)
+    unmet(call.needs(), certain, names, call.caller, call.operation.request)
 }
 
 /// Why a model certainly cannot meet the needs of a call. For calls to a model and to a route alike.
-fn unmet<O: Operation>(
+fn unmet(
     needs: &Needs,
     (certain, efforts): (&Capabilities, &[ReasoningEffort]),
     (provider, model): (&str, &str),
     caller: &Caller,
-    operation: &O,
+    request: &ChatRequest,
 ) -> Option<Unfit> {
     let counted = OnceCell::new();
     let count = || {
         *counted.get_or_init(|| {
             let tokenizer = caller.settings.costs.tokenizer()?;
-            operation.count_text(&|text| tokenizer.count(provider, model, text))
+            catalogue::count_text(request, &|text| tokenizer.count(provider, model, text))
         })
     };
     let unfit = match needs.unmet(certain, count) {
         // It may fit after all: this takes longer to find out, and is seldom needed.
         Some(Unfit { kind: ErrorKind::ContextWindowExceeded, .. }) if count().is_none() => {
-            let prompt_bytes = u64::try_from(operation.dense_bytes()).unwrap_or(u64::MAX);
+            let prompt_bytes = u64::try_from(catalogue::dense_bytes(request)).unwrap_or(u64::MAX);
             let mut needs = needs.clone();
             needs.prompt_bytes = prompt_bytes;
             needs.unmet(certain, || None)
@@ -86,18 +85,14 @@ fn unmet<O: Operation>(
 /// [`InvalidRequest`](ErrorKind::InvalidRequest),
 /// [`ContextWindowExceeded`](ErrorKind::ContextWindowExceeded), or
 /// [`NotFound`](ErrorKind::NotFound) for a retired model. Their advice names models that can.
-pub(super) fn check<O: Operation>(
-    caller: &Caller,
-    operation: &O,
-    target: &Target,
-) -> Result<(), Error> {
+pub(super) fn check(caller: &Caller, request: &ChatRequest, target: &Target) -> Result<(), Error> {
     let known = &target.known;
     if !known.is_checked {
         return Ok(());
     }
-    let Some(needs) = operation.needs() else { return Ok(()) };
+    let needs = Needs::of(request);
     let names = (target.endpoint.id().as_str(), &*target.model);
-    match unmet(&needs, (&known.certain, &known.efforts), names, caller, operation) {
+    match unmet(&needs, (&known.certain, &known.efforts), names, caller, request) {
         None => Ok(()),
         Some(unfit) => {
             let advice = advice::on(&unfit, &needs, target, caller);
@@ -118,11 +113,11 @@ pub(super) fn warn(caller: &Caller, target: &Target, observed: &ObservedCall) {
 }
 
 /// Why the price of a target is too high.
-fn too_expensive<O: Operation>(
+fn too_expensive(
     at: usize,
     prices: [Option<&MaxPrice>; 2],
     route: &Route,
-    call: &Begun<'_, O>,
+    call: &Begun<'_, Chat<'_>>,
 ) -> Option<Unfit> {
     if prices.iter().all(Option::is_none) {
         return None;

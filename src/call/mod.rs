@@ -63,7 +63,7 @@ use models::Models;
 use moderate::Moderate;
 use raw::Raw;
 pub(crate) use routes::Routes;
-use run::{Completed, run};
+use run::{Completed, run, run_chat};
 
 /// What all calls of a client share.
 pub(crate) struct Caller {
@@ -94,7 +94,7 @@ impl Caller {
         let begun = Instant::now();
         let chat = Chat { request, tags, completion, delivery: Delivery::Whole };
         let (observed, Completed { tried, routed, source, .. }) =
-            run(self, &chat, chat::whole, begun)?;
+            run_chat(self, &chat, chat::whole, begun)?;
         let mut response = tried.value;
         response.source = source;
         response.route = routed.map(|(trace, _)| trace);
@@ -196,7 +196,7 @@ impl Caller {
         let begun = Instant::now();
         let chat = Chat { request, tags, completion, delivery: Delivery::Stream };
         let (observed, Completed { target, tried, routed, source }) =
-            run(self, &chat, chat::streamed, begun)?;
+            run_chat(self, &chat, chat::streamed, begun)?;
         let (provider, cancel) = (target.endpoint.id().clone(), request.cancel_token.clone());
         let routed = routed.and_then(|(trace, ticket)| Some((trace, ticket?)));
         let model = target.model.to_string();

@@ -23,7 +23,7 @@ use crate::wire::Delivery;
 pub(super) fn run<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     target: Target,
-    attempt: impl Attempting<O, T>,
+    attempt: impl Attempting<O::Content, O::Reserved, T>,
     observed: &mut ObservedCall,
 ) -> Result<Completed<T>, Error> {
     let endpoint = Arc::clone(&target.endpoint);
@@ -33,13 +33,15 @@ pub(super) fn run<O: Operation, T: Measurable>(
 fn attempts<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     target: Target,
-    attempt: impl Attempting<O, T>,
+    attempt: impl Attempting<O::Content, O::Reserved, T>,
     observed: &mut ObservedCall,
 ) -> Result<Completed<T>, Error> {
     let Begun { caller, operation, .. } = *call;
     let limits = call.limits(&target.endpoint.settings.timeouts)?;
     // Everything that can be refused is refused here.
-    fitness::check(caller, operation, &target)?;
+    if let Some(request) = operation.chat() {
+        fitness::check(caller, request, &target)?;
+    }
     fitness::warn(caller, &target, observed);
     let prepared = cached::prepare(call, target, &limits.bounds, attempt, observed);
     let (prepared, reserved, slot) = match prepared.map_err(|error| limits.name_limit(error))? {

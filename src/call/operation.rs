@@ -12,10 +12,9 @@ use super::time_limits::CallTimeLimits;
 use crate::bounds::Bounds;
 use crate::cache::{Slot, Tape};
 use crate::cancel::CancelToken;
-use crate::catalogue::Needs;
-use crate::chat::{ChatResponse, ResponseFormat};
-use crate::config::{Choice, Classifier, TargetInfo, TimeLimits};
-use crate::cost::{MaxPrice, Money};
+use crate::chat::{ChatRequest, ChatResponse};
+use crate::config::TimeLimits;
+use crate::cost::Money;
 use crate::error::{Error, RateLimit};
 use crate::header::HeaderValue;
 use crate::replay::{self, Response};
@@ -41,11 +40,6 @@ pub(super) trait Operation {
     /// The parts of the request that the loop needs.
     fn options(&self) -> Options<'_>;
 
-    /// Whether a route can serve it. Default: no.
-    fn is_routable(&self) -> bool {
-        false
-    }
-
     /// Whether the provider must not get it twice: it is retried only if the provider certainly did
     /// not serve it. Default: no.
     fn is_sent_once(&self) -> bool {
@@ -58,48 +52,9 @@ pub(super) trait Operation {
         true
     }
 
-    /// The same for all calls of a conversation, for routes that keep it at one target. Default:
-    /// the same for all.
-    fn routing_key(&self) -> u64 {
-        0
-    }
-
-    /// The target that a classifier chooses for it. Default: none.
-    fn classify(&self, by: &dyn Classifier, targets: &[TargetInfo<'_>]) -> Option<Choice> {
-        let _ = (by, targets);
+    /// The chat that it sends, whose needs its model has to meet. Default: none.
+    fn chat(&self) -> Option<&ChatRequest> {
         None
-    }
-
-    /// The format that its answer must have, for cascades. Default: any.
-    fn response_format(&self) -> Option<&ResponseFormat> {
-        None
-    }
-
-    /// What it needs of a model; `None` if any model will do. Default: `None`.
-    fn needs(&self) -> Option<Needs> {
-        None
-    }
-
-    /// The highest price that its model may have, for routes. Default: no limit.
-    fn max_price(&self) -> Option<&MaxPrice> {
-        None
-    }
-
-    /// Adds up the tokens of its texts; `None` if `count` does not count one of them. Default:
-    /// `None`.
-    fn count_text(&self, count: &dyn Fn(&str) -> Option<u64>) -> Option<u64> {
-        let _ = count;
-        None
-    }
-
-    /// How many bytes of text its tokens certainly stand for. Default: 0.
-    fn dense_bytes(&self) -> usize {
-        0
-    }
-
-    /// How many bytes of text the request has, to estimate its tokens. Default: 0.
-    fn prompt_bytes(&self) -> usize {
-        0
     }
 
     /// Whether a budget allows only a shorter answer to a prepared request than it would otherwise

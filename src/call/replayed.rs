@@ -33,7 +33,7 @@ pub(super) fn run<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     targets: Vec<(usize, Target)>,
     cascade: Option<(&Cascade, &RouteState)>,
-    attempt: impl Attempting<O, T>,
+    attempt: impl Attempting<O::Content, O::Reserved, T>,
     observed: &mut ObservedCall,
 ) -> Result<Option<Completed<T>>, Error> {
     let found = find(replay, call, targets, cascade.is_some(), observed)?;
@@ -54,7 +54,7 @@ pub(super) fn answer<O: Operation, T: Measurable>(
     above: Above,
     cascade: Option<(&Cascade, &RouteState)>,
     source: AnswerSource,
-    attempt: impl Attempting<O, T>,
+    attempt: impl Attempting<O::Content, O::Reserved, T>,
     observed: &mut ObservedCall,
 ) -> Result<Option<Completed<T>>, Error> {
     let Some(last) = found.last() else { return Ok(None) };
@@ -247,7 +247,8 @@ where
         };
         let own = response.cost;
         response.cost = self.spent.add(own);
-        let verdict = cascade.judge(response, self.operation.response_format());
+        let format = self.operation.chat().and_then(|chat| chat.response_format.as_ref());
+        let verdict = cascade.judge(response, format);
         let Verdict::Reject(reason) = verdict else { return Ok(answer) };
         let place = self.found[self.next - 1].place;
         let cost = own.map(|cost| cost.total);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cached::{Gate, Slots};
+use super::chat::{Chat, Encoding};
 use super::operation::{self, Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, PreparedRequests};
 use super::routes::Route;
@@ -18,10 +19,12 @@ use super::time_limits::CallTimeLimits;
 use super::{Caller, fitness, room};
 use crate::answer_source::AnswerSource;
 use crate::cache::Slot;
+use crate::catalogue;
+use crate::cost::{Money, Reservation};
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::observed::ObservedCall;
 use crate::retry::{Failed, Raced, SecondSending, Steps, Turn};
-use crate::routing::{Answered, Change, Chosen, LazyTrace, RoutedCall, Ticket, Walk};
+use crate::routing::{Answered, Change, Chosen, Expected, LazyTrace, RoutedCall, Ticket, Walk};
 use crate::throttle::{Demand, Permit};
 use crate::wire::Delivery;
 pub(super) use cascade::{Spent, none_accepted};
@@ -30,11 +33,11 @@ pub(super) use cascade::{Spent, none_accepted};
 const PROBE_WAIT: Duration = Duration::from_millis(50);
 
 /// Makes attempts at one target or another until one succeeds or another makes no sense.
-pub(super) fn run<O: Operation, T: Measurable>(
-    call: &Begun<'_, O>,
+pub(super) fn run<T: Measurable>(
+    call: &Begun<'_, Chat<'_>>,
     route: &Route,
     slots: Option<Slots>,
-    attempt: impl Attempting<O, T>,
+    attempt: impl Attempting<Encoding, Reservation, T>,
     observed: &mut ObservedCall,
 ) -> Result<Completed<T>, Error> {
     if let Some(cascade) = &route.cascade {
@@ -51,9 +54,9 @@ pub(super) fn run<O: Operation, T: Measurable>(
 }
 
 /// The steps of a call to a route.
-struct Routed<'a, O: Operation, F> {
+struct Routed<'a, F> {
     caller: &'a Arc<Caller>,
-    operation: &'a O,
+    chat: &'a Chat<'a>,
     route: &'a Route,
     /// When the call began.
     begun: Instant,
@@ -63,7 +66,7 @@ struct Routed<'a, O: Operation, F> {
     observed: &'a mut ObservedCall,
     walk: Walk,
     /// The requests prepared so far, and for which targets.
-    prepared: PreparedRequests<O::Content>,
+    prepared: PreparedRequests<Encoding>,
     /// What they need of the client's limits, and for which targets.
     demands: Vec<(usize, Arc<Demand>)>,
     /// The last failure of an attempt.
@@ -81,7 +84,7 @@ struct Routed<'a, O: Operation, F> {
     /// Why a target could not serve the call after all.
     unfit: Option<Error>,
     /// What is reserved for the attempt that comes next, its ticket, and its room in the limits.
-    next: Option<(O::Reserved, Ticket, Option<Permit>)>,
+    next: Option<(Reservation, Ticket, Option<Permit>)>,
     /// The place of the target that answered, its ticket, and when it answered.
     answered: Option<(usize, Option<Ticket>, Instant)>,
     /// The answers before that were not accepted.
@@ -89,37 +92,37 @@ struct Routed<'a, O: Operation, F> {
 }
 
 /// A request for one target, and what is reserved for an attempt.
-type Ready<O> = (Arc<Prepared<<O as Operation>::Content>>, <O as Operation>::Reserved);
+type Ready = (Arc<Prepared<Encoding>>, Reservation);
 
 /// A target, ready for one attempt on any thread.
-struct Leg<C, R> {
-    prepared: Arc<Prepared<C>>,
-    reserved: R,
+struct Leg {
+    prepared: Arc<Prepared<Encoding>>,
+    reserved: Reservation,
     ticket: Ticket,
     /// Its room in the client's limits, if any applies.
     permit: Option<Permit>,
 }
 
-impl<'a, O: Operation, F> Routed<'a, O, F> {
+impl<'a, F> Routed<'a, F> {
     fn new(
-        call: &Begun<'a, O>,
+        call: &Begun<'a, Chat<'a>>,
         route: &'a Route,
         slots: Option<Slots>,
         limits: &'a CallTimeLimits,
         attempt: F,
         observed: &'a mut ObservedCall,
     ) -> Self {
-        let Begun { caller, operation, options, at, .. } = *call;
-        let streamed = operation.delivery() == Delivery::Stream;
-        let key = if route.state.targets.len() > 1 { operation.routing_key() } else { 0 };
+        let Begun { caller, operation: chat, options, at, .. } = *call;
+        let streamed = chat.delivery() == Delivery::Stream;
+        let key = if route.state.targets.len() > 1 { chat.routing_key() } else { 0 };
         let mut walk = Walk::new(Arc::clone(&route.state), RoutedCall::new(streamed, key));
         if let Some(classifier) = &route.classifier {
-            classify::begin(&mut walk, &**classifier, operation);
+            classify::begin(&mut walk, &**classifier, chat.request);
         }
         let skipped = fitness::skip_unfit(&mut walk, route, call);
         Self {
             caller,
-            operation,
+            chat,
             route,
             begun: at,
             limits,
@@ -144,8 +147,8 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
 
     /// Where the cache keeps the answer of a target, if it does. Not if a budget cuts it short: under
     /// such a limit, a model may also reason less.
-    fn slot(&self, at: usize, prepared: &Prepared<O::Content>) -> Option<Slot> {
-        let slots = self.slots.as_ref().filter(|_| !self.operation.is_cut_short(prepared));
+    fn slot(&self, at: usize, prepared: &Prepared<Encoding>) -> Option<Slot> {
+        let slots = self.slots.as_ref().filter(|_| !self.chat.is_cut_short(prepared));
         slots?.of(at)
     }
 
@@ -157,7 +160,15 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
     }
 
     fn is_streamed(&self) -> bool {
-        self.operation.delivery() == Delivery::Stream
+        self.chat.delivery() == Delivery::Stream
+    }
+
+    /// What a call like this one is expected to cost at a target.
+    fn expected_cost(&self) -> impl Fn(usize, Expected) -> Option<Money> + use<'a, F> {
+        let (caller, route, request) = (self.caller, self.route, self.chat.request);
+        move |at, expected| {
+            route.expected_cost(at, catalogue::text_bytes(request), expected, caller)
+        }
     }
 
     fn target(&self, at: usize) -> Result<Target, Error> {
@@ -166,15 +177,15 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
     }
 
     /// Encodes the request for a target, and reserves what an attempt can cost.
-    fn prepare(&mut self, at: usize) -> Result<Ready<O>, Error> {
+    fn prepare(&mut self, at: usize) -> Result<Ready, Error> {
         if let Some(prepared) = self.prepared.get(at) {
-            let reserved = self.operation.reserve_again(self.caller, prepared)?;
+            let reserved = self.chat.reserve_again(self.caller, prepared)?;
             return Ok((Arc::clone(prepared), reserved));
         }
         let target = self.target(at)?;
         let (prepared, reserved) =
-            self.operation.prepare(self.caller, target, self.observed.tags(), &mut Gate::Open)?;
-        let (tags, amount) = (&self.options.tags, self.operation.amount(&prepared));
+            self.chat.prepare(self.caller, target, self.observed.tags(), &mut Gate::Open)?;
+        let (tags, amount) = (&self.options.tags, self.chat.amount(&prepared));
         let place = Some(self.route.place(at));
         let demand = room::demand(self.caller, tags, &prepared.target, place, amount)?;
         // If a hedge was dropped because its answer would be too short, its demand is stale.
@@ -196,10 +207,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
     /// # Errors
     ///
     /// If there is no room before the deadline.
-    fn wait_for_room(
-        &mut self,
-        full: &[usize],
-    ) -> Result<Option<Arc<Prepared<O::Content>>>, Error> {
+    fn wait_for_room(&mut self, full: &[usize]) -> Result<Option<Arc<Prepared<Encoding>>>, Error> {
         let demands: Vec<_> = full.iter().filter_map(|at| self.demand(*at).cloned()).collect();
         let (place, permit) = room::reserve(self.caller, &demands, self.limits)?;
         let at = full[place];
@@ -246,7 +254,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         if attempt.decision == Some(Decision::FailOver) {
             self.route.state.targets[at].failed_over();
         }
-        if has_ended(self.operation, attempt) {
+        if has_ended(self.chat, attempt) {
             self.observed.attempt_ended(attempt);
         }
     }
@@ -260,26 +268,22 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
     }
 }
 
-impl<O, T, F> Steps for Routed<'_, O, F>
+impl<T, F> Steps for Routed<'_, F>
 where
-    O: Operation,
     T: Measurable,
-    F: Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>
+    F: Fn(OngoingAttempt<'_, '_, Encoding>, Reservation) -> Result<T, Error>
         + Copy
         + Send
         + 'static,
 {
-    type Target = Arc<Prepared<O::Content>>;
+    type Target = Arc<Prepared<Encoding>>;
     type Answer = T;
 
     fn choose(&mut self) -> Result<Turn<Self::Target>, Error> {
         self.walk.ask_again();
         loop {
             let now = Instant::now();
-            let (caller, route, operation) = (self.caller, self.route, self.operation);
-            let cost = |at: usize, expected| {
-                route.expected_cost(at, operation.prompt_bytes(), expected, caller)
-            };
+            let cost = self.expected_cost();
             let (at, ticket) = match self.walk.choose(now, &mut fastrand::f64, &cost) {
                 Chosen::Target(at, ticket) => (at, ticket),
                 Chosen::None => return Err(self.none_can_serve()),

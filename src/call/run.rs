@@ -19,6 +19,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::chat::{Chat, Encoding};
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::routes::{CallRoute, Found};
 use super::target::{self, Target};
@@ -27,6 +28,7 @@ use super::{Caller, cached, one_target, replayed, routed};
 use crate::answer_source::AnswerSource;
 use crate::catalogue::Needs;
 use crate::config::{Cascade, Timeouts};
+use crate::cost::Reservation;
 use crate::error::{Attempt, Error};
 use crate::observed::{Ended, ObservedCall, Server};
 use crate::retry::{Retrier, RetryConfig, Tried};
@@ -49,32 +51,25 @@ pub(super) struct Begun<'a, O> {
     pub(super) options: &'a Options<'a>,
     pub(super) policy: &'a RetryConfig,
     pub(super) at: Instant,
-    /// What it needs of a model, once a route has asked.
+    /// What a chat needs of a model, once a route has asked.
     needs: OnceCell<Needs>,
 }
 
 /// Makes one attempt, on any thread: the attempts of a hedged call run at the same time.
-pub(super) trait Attempting<O: Operation, T>:
-    Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error> + Copy + Send + 'static
+pub(super) trait Attempting<C, R, T>:
+    Fn(OngoingAttempt<'_, '_, C>, R) -> Result<T, Error> + Copy + Send + 'static
 {
 }
 
-impl<O, T, F> Attempting<O, T> for F
-where
-    O: Operation,
-    F: Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>
-        + Copy
-        + Send
-        + 'static,
+impl<C, R, T, F> Attempting<C, R, T> for F where
+    F: Fn(OngoingAttempt<'_, '_, C>, R) -> Result<T, Error> + Copy + Send + 'static
 {
 }
 
-/// Where a call goes.
+/// Where a chat goes.
 enum Destination<'a> {
     Target(Target),
     Route(CallRoute<'a>),
-    /// To neither, because of this error.
-    Nowhere(Error),
 }
 
 /// Runs a call that started at `begun`, with one `attempt` after another, and reports it to
@@ -82,41 +77,113 @@ enum Destination<'a> {
 pub(super) fn run<O: Operation, T: Measurable>(
     caller: &Arc<Caller>,
     operation: &O,
-    attempt: impl Attempting<O, T>,
+    attempt: impl Attempting<O::Content, O::Reserved, T>,
     begun: Instant,
 ) -> Result<(ObservedCall, Completed<T>), Error> {
     let options = operation.options();
-    let cautious;
-    let policy = match operation.is_sent_once() {
-        false => &caller.settings.retry,
-        true => {
-            cautious = RetryConfig { retry_ambiguous: false, ..caller.settings.retry };
-            &cautious
-        }
-    };
-    let call =
-        Begun { caller, operation, options: &options, policy, at: begun, needs: OnceCell::new() };
-    let destination = Destination::of(&call);
-    let (server, model) = destination.names(caller, &options);
-    let name = operation.name(destination.target());
-    let streamed = operation.delivery() == Delivery::Stream;
-    let route = destination.route();
-    let mut observed =
-        caller.observed.begin(server, model, route, name, streamed, options.tags.clone(), begun);
-    let replayed = match &caller.settings.replay {
+    let policy = policy(caller, operation);
+    let call = Begun::new(caller, operation, &options, &policy, begun);
+    match caller.routes.find(options.asked, caller.settings.model.as_deref()) {
+        None => match call.target() {
+            Ok(target) => call_target(&call, target, attempt),
+            Err(error) => call.nowhere(error),
+        },
+        Some(found) => call.nowhere(Error::invalid_request(format!(
+            "{:?} is a route, and routes serve chats only; name a model, as provider/model",
+            found.name()
+        ))),
+    }
+}
+
+/// Runs a chat like [`run`], to a target or along a route.
+pub(super) fn run_chat<T: Measurable>(
+    caller: &Arc<Caller>,
+    chat: &Chat<'_>,
+    attempt: impl Attempting<Encoding, Reservation, T>,
+    begun: Instant,
+) -> Result<(ObservedCall, Completed<T>), Error> {
+    let options = chat.options();
+    let policy = policy(caller, chat);
+    let call = Begun::new(caller, chat, &options, &policy, begun);
+    match Destination::of(&call) {
+        Ok(Destination::Target(target)) => call_target(&call, target, attempt),
+        Ok(Destination::Route(route)) => call_route(&call, &route, attempt),
+        Err(error) => call.nowhere(error),
+    }
+}
+
+/// What decides about retries.
+fn policy(caller: &Caller, operation: &impl Operation) -> RetryConfig {
+    let policy = caller.settings.retry;
+    match operation.is_sent_once() {
+        false => policy,
+        true => RetryConfig { retry_ambiguous: false, ..policy },
+    }
+}
+
+/// Runs a call to one target.
+fn call_target<O: Operation, T: Measurable>(
+    call: &Begun<'_, O>,
+    target: Target,
+    attempt: impl Attempting<O::Content, O::Reserved, T>,
+) -> Result<(ObservedCall, Completed<T>), Error> {
+    let names = (Arc::clone(&target.endpoint.server), Arc::clone(&target.model));
+    let mut observed = call.observed(names, None, Some(&target));
+    let replay = call.caller.settings.replay.as_ref();
+    let replayed = match replay {
         None => Ok(None),
-        Some(replay) if !operation.is_replayable() => replay.pass().map(|()| None),
+        Some(replay) if !call.operation.is_replayable() => replay.pass().map(|()| None),
         Some(replay) => {
-            let targets = destination.targets(caller);
-            replayed::run(replay, &call, targets, destination.cascade(), attempt, &mut observed)
+            let targets = vec![(0, target.clone())];
+            replayed::run(replay, call, targets, None, attempt, &mut observed)
         }
     };
-    let ran = match (replayed, destination) {
-        (Ok(Some(replayed)), _) => Ok(replayed),
-        (Err(error), _) | (_, Destination::Nowhere(error)) => Err(error),
-        (_, Destination::Target(target)) => one_target::run(&call, target, attempt, &mut observed),
-        (_, Destination::Route(route)) => to_route(&call, &route, attempt, &mut observed),
-    };
+    let ran = replayed.and_then(|replayed| match replayed {
+        Some(completed) => Ok(completed),
+        None => one_target::run(call, target, attempt, &mut observed),
+    });
+    ended(ran, observed)
+}
+
+/// Runs a chat along a route.
+fn call_route<T: Measurable>(
+    call: &Begun<'_, Chat<'_>>,
+    route: &CallRoute<'_>,
+    attempt: impl Attempting<Encoding, Reservation, T>,
+) -> Result<(ObservedCall, Completed<T>), Error> {
+    // Until a target is chosen.
+    let nowhere = || (Arc::new(Server::nowhere("route")), route.state.name.as_str().into());
+    let names = route.only(call.caller).unwrap_or_else(nowhere);
+    let mut observed = call.observed(names, Some(&route.state), None);
+    let ran = along_route(call, route, attempt, &mut observed);
+    ended(ran, observed)
+}
+
+fn along_route<T: Measurable>(
+    call: &Begun<'_, Chat<'_>>,
+    route: &CallRoute<'_>,
+    attempt: impl Attempting<Encoding, Reservation, T>,
+    observed: &mut ObservedCall,
+) -> Result<Completed<T>, Error> {
+    if let Some(replay) = &call.caller.settings.replay {
+        let targets = route.targets(call.caller);
+        let replayed = replayed::run(replay, call, targets, route.judge(), attempt, observed)?;
+        if let Some(completed) = replayed {
+            return Ok(completed);
+        }
+    }
+    let targets = || route.targets(call.caller);
+    match cached::route(call, targets, route.judge(), attempt, observed)? {
+        cached::Routed::Answered(completed) => Ok(*completed),
+        cached::Routed::Live(slots) => routed::run(call, route, slots, attempt, observed),
+    }
+}
+
+/// Reports a failed call to observers. An answered call is reported with its answer.
+fn ended<T>(
+    ran: Result<Completed<T>, Error>,
+    observed: ObservedCall,
+) -> Result<(ObservedCall, Completed<T>), Error> {
     match ran {
         Ok(ran) => Ok((observed, ran)),
         Err(error) => {
@@ -124,20 +191,6 @@ pub(super) fn run<O: Operation, T: Measurable>(
             observed.end(&Ended { error: Some(&error), attempts, ..Ended::default() });
             Err(error)
         }
-    }
-}
-
-/// Runs a call to a route.
-fn to_route<O: Operation, T: Measurable>(
-    call: &Begun<'_, O>,
-    route: &CallRoute<'_>,
-    attempt: impl Attempting<O, T>,
-    observed: &mut ObservedCall,
-) -> Result<Completed<T>, Error> {
-    let targets = || route.targets(call.caller);
-    match cached::route(call, targets, route.judge(), attempt, observed)? {
-        cached::Routed::Answered(completed) => Ok(*completed),
-        cached::Routed::Live(slots) => routed::run(call, route, slots, attempt, observed),
     }
 }
 
@@ -162,85 +215,68 @@ impl CallRoute<'_> {
 }
 
 impl<'a> Destination<'a> {
-    fn of<O: Operation>(call: &Begun<'a, O>) -> Self {
+    fn of(call: &Begun<'a, Chat<'a>>) -> Result<Self, Error> {
         let Begun { caller, operation, options, .. } = *call;
-        let Caller { endpoints, routes, settings, transport, .. } = &**caller;
-        let asked = options.asked;
-        match routes.find(asked, settings.model.as_deref()) {
-            Some(found) if operation.is_routable() => match found {
-                Found::Set(route) => Self::Route(CallRoute::Set(route)),
-                Found::Automatic(route) => {
-                    let streamed = operation.delivery() == Delivery::Stream;
-                    match route.route(call.needs(), streamed, caller) {
-                        Ok(made) => Self::Route(CallRoute::Made(Box::new(made))),
-                        Err(error) => Self::Nowhere(error),
-                    }
-                }
-            },
-            Some(found) => Self::Nowhere(Error::invalid_request(format!(
-                "{:?} is a route, and routes serve chats only; name a model, as provider/model",
-                found.name()
-            ))),
-            None => match target::resolve(asked, endpoints, settings, transport) {
-                Ok(target) => Self::Target(target),
-                Err(error) => Self::Nowhere(routes.name_in(error, asked)),
-            },
-        }
-    }
-
-    fn target(&self) -> Option<&Target> {
-        match self {
-            Self::Target(target) => Some(target),
-            Self::Route(_) | Self::Nowhere(_) => None,
-        }
-    }
-
-    fn route(&self) -> Option<&Arc<RouteState>> {
-        match self {
-            Self::Route(route) => Some(&route.state),
-            Self::Target(_) | Self::Nowhere(_) => None,
-        }
-    }
-
-    /// The targets that a recording may answer for, each with its place.
-    fn targets(&self, caller: &Caller) -> Vec<(usize, Target)> {
-        match self {
-            Self::Target(target) => vec![(0, target.clone())],
-            Self::Route(route) => route.targets(caller),
-            Self::Nowhere(_) => Vec::new(),
-        }
-    }
-
-    /// What judges answers, and the names of its targets.
-    fn cascade(&self) -> Option<(&Cascade, &RouteState)> {
-        match self {
-            Self::Route(route) => route.judge(),
-            Self::Target(_) | Self::Nowhere(_) => None,
-        }
-    }
-
-    /// The server and the model that observers see at first.
-    fn names(&self, caller: &Caller, options: &Options<'_>) -> (Arc<Server>, Arc<str>) {
-        match self {
-            Self::Target(Target { endpoint, model, .. }) => {
-                (Arc::clone(&endpoint.server), Arc::clone(model))
-            }
-            // Until a target is chosen.
-            Self::Route(route) => route.only(caller).unwrap_or_else(|| {
-                (Arc::new(Server::nowhere("route")), route.state.name.as_str().into())
-            }),
-            Self::Nowhere(_) => {
-                let (provider, model) = options.asked.names();
-                (Arc::new(Server::nowhere(provider)), model.into())
+        let streamed = operation.delivery() == Delivery::Stream;
+        match caller.routes.find(options.asked, caller.settings.model.as_deref()) {
+            None => call.target().map(Self::Target),
+            Some(Found::Set(route)) => Ok(Self::Route(CallRoute::Set(route))),
+            Some(Found::Automatic(route)) => {
+                let made = route.route(call.needs(), streamed, caller)?;
+                Ok(Self::Route(CallRoute::Made(Box::new(made))))
             }
         }
     }
 }
 
-impl<'a, O: Operation> Begun<'a, O> {
-    /// What the call needs of a model.
+impl Begun<'_, Chat<'_>> {
+    /// What the chat needs of a model.
     pub(super) fn needs(&self) -> &Needs {
-        self.needs.get_or_init(|| self.operation.needs().unwrap_or_default())
+        self.needs.get_or_init(|| Needs::of(self.operation.request))
+    }
+}
+
+impl<'a, O: Operation> Begun<'a, O> {
+    fn new(
+        caller: &'a Arc<Caller>,
+        operation: &'a O,
+        options: &'a Options<'a>,
+        policy: &'a RetryConfig,
+        at: Instant,
+    ) -> Self {
+        Self { caller, operation, options, policy, at, needs: OnceCell::new() }
+    }
+
+    /// The target that its request names.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    fn target(&self) -> Result<Target, Error> {
+        let Caller { endpoints, routes, settings, transport, .. } = &**self.caller;
+        let asked = self.options.asked;
+        target::resolve(asked, endpoints, settings, transport)
+            .map_err(|error| routes.name_in(error, asked))
+    }
+
+    /// Begins to report the call to observers. They see the names of a server and a model at first.
+    fn observed(
+        &self,
+        (server, model): (Arc<Server>, Arc<str>),
+        route: Option<&Arc<RouteState>>,
+        target: Option<&Target>,
+    ) -> ObservedCall {
+        let name = self.operation.name(target);
+        let streamed = self.operation.delivery() == Delivery::Stream;
+        let (tags, observed) = (self.options.tags.clone(), &self.caller.observed);
+        observed.begin(server, model, route, name, streamed, tags, self.at)
+    }
+
+    /// Fails a call that has no target.
+    fn nowhere<T>(&self, error: Error) -> Result<(ObservedCall, Completed<T>), Error> {
+        let (provider, model) = self.options.asked.names();
+        let names = (Arc::new(Server::nowhere(provider)), model.into());
+        ended(Err(error), self.observed(names, None, None))
     }
 
     /// The loop over the attempts of the call.

@@ -46,7 +46,7 @@ impl Service {
         let chat = Chat { request, tags: tags.clone(), completion: false, delivery };
         let target = self.target(chat.options().asked)?;
         let wire = chat.wire(&target)?;
-        fitness::check(&self.caller, &chat, &target)?;
+        fitness::check(&self.caller, chat.request, &target)?;
         let endpoint = match wire {
             Wire::OpenAiCompletions => BatchEndpoint::Completions,
             Wire::OpenAiResponses => BatchEndpoint::Responses,

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use super::Routed;
 use crate::answer_source::AnswerSource;
 use crate::call::cached::Slots;
+use crate::call::chat::{Chat, Encoding};
 use crate::call::operation::{Measurable, Operation};
 use crate::call::prepared::Prepared;
 use crate::call::routes::Route;
 use crate::call::run::{Attempting, Begun, Completed};
 use crate::config::{Cascade, Verdict};
-use crate::cost::Cost;
+use crate::cost::{Cost, Reservation};
 use crate::error::{Attempt, Decision, Error, ErrorKind, GiveUp};
 use crate::observed::ObservedCall;
 use crate::retry::{Failed, SecondSending, Steps, Tried, Turn};
@@ -20,12 +21,12 @@ use crate::wire::Delivery;
 
 /// Makes attempts at one target after the other until an answer is accepted or no other target can
 /// be asked.
-pub(super) fn run<O: Operation, T: Measurable>(
-    call: &Begun<'_, O>,
+pub(super) fn run<T: Measurable>(
+    call: &Begun<'_, Chat<'_>>,
     route: &Route,
     slots: Option<Slots>,
     cascade: &Cascade,
-    attempt: impl Attempting<O, T>,
+    attempt: impl Attempting<Encoding, Reservation, T>,
     observed: &mut ObservedCall,
 ) -> Result<Completed<T>, Error> {
     if call.operation.delivery() == Delivery::Stream {
@@ -45,8 +46,8 @@ pub(super) fn run<O: Operation, T: Measurable>(
 }
 
 /// The steps of a call to a cascade.
-struct Ascent<'a, O: Operation, F, T> {
-    routed: Routed<'a, O, F>,
+struct Ascent<'a, F, T> {
+    routed: Routed<'a, F>,
     cascade: &'a Cascade,
     /// The last answer that was not accepted, while another target is asked.
     kept: Option<Kept<T>>,
@@ -83,7 +84,7 @@ impl Spent {
     }
 }
 
-impl<O: Operation, F, T> Ascent<'_, O, F, T> {
+impl<F, T> Ascent<'_, F, T> {
     /// The answer of the call, accepted or not.
     ///
     /// # Errors
@@ -135,13 +136,12 @@ pub(in crate::call) fn none_accepted(route: &RouteState, at: usize, reason: &str
         .with_retry_hints(None, Some(false))
 }
 
-impl<O, T, F> Steps for Ascent<'_, O, F, T>
+impl<T, F> Steps for Ascent<'_, F, T>
 where
-    O: Operation,
     T: Measurable,
-    F: Attempting<O, T>,
+    F: Attempting<Encoding, Reservation, T>,
 {
-    type Target = Arc<Prepared<O::Content>>;
+    type Target = Arc<Prepared<Encoding>>;
     type Answer = T;
 
     fn choose(&mut self) -> Result<Turn<Self::Target>, Error> {
@@ -173,7 +173,8 @@ where
         let (own, usage) = (response.cost, response.usage);
         response.cost = self.spent.add(own);
         // The answer is charged by now, so a panic in a check of the program leaves the books right.
-        let verdict = self.cascade.judge(response, self.routed.operation.response_format());
+        let format = self.routed.chat.request.response_format.as_ref();
+        let verdict = self.cascade.judge(response, format);
         let Verdict::Reject(reason) = verdict else {
             self.routed.store();
             return Ok(answer);

@@ -1,14 +1,14 @@
 //! Lets the classifier of a route choose the target to begin with.
 
-use crate::call::operation::Operation;
+use crate::chat::ChatRequest;
 use crate::config::{Choice, Classifier, TargetInfo};
 use crate::routing::{Classification, RoutedTarget, Walk};
 
 /// Lets a classifier choose the target to begin with.
-pub(super) fn begin<O: Operation>(walk: &mut Walk, classifier: &dyn Classifier, operation: &O) {
+pub(super) fn begin(walk: &mut Walk, classifier: &dyn Classifier, request: &ChatRequest) {
     let targets = &walk.route.targets;
     let infos: Vec<TargetInfo<'_>> = targets.iter().map(info).collect();
-    let Some(Choice { target, reason }) = operation.classify(classifier, &infos) else { return };
+    let Some(Choice { target, reason }) = classifier.classify(request, &infos) else { return };
     let at = targets.iter().position(|one| one.name == target);
     let classifier = classifier.name().to_owned();
     walk.begin_at(at, Classification { classifier, target, reason, is_known: at.is_some() });

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::Routed;
-use crate::call::operation::Operation;
 use crate::error::{Error, ErrorKind};
 use crate::routing::RestReason;
 
-impl<O: Operation, F> Routed<'_, O, F> {
+impl<F> Routed<'_, F> {
     /// The error if no target can serve the call.
     pub(super) fn none_can_serve(&mut self) -> Error {
         if let Some(failed) = self.failed.take() {

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use super::super::fitness;
 use super::{Leg, Routed, measured};
+use crate::call::chat::Encoding;
 use crate::call::operation::{Measurable, Operation};
 use crate::call::room;
 use crate::call::run::Attempting;
 use crate::cancel::CancelToken;
+use crate::cost::Reservation;
 use crate::error::{Attempt, Decision, Error, ErrorKind, GiveUp};
 use crate::retry::{Failed, Raced};
 use crate::routing::{Hedge, Next, Race, Runner};
@@ -27,9 +29,9 @@ use track::{Running, Track};
 const LAST_WORD: Duration = Duration::from_millis(25);
 
 /// The place of a target in its route, and what is ready for it.
-type Placed<O> = (usize, Leg<<O as Operation>::Content, <O as Operation>::Reserved>);
+type Placed = (usize, Leg);
 
-impl<O: Operation, F> Routed<'_, O, F> {
+impl<F> Routed<'_, F> {
     /// Returns how long the target that was chosen may be silent before another is tried too;
     /// `None`: as long as it takes.
     pub(super) fn silence(&self) -> Option<Duration> {
@@ -49,12 +51,12 @@ impl<O: Operation, F> Routed<'_, O, F> {
     /// thread can be started.
     pub(super) fn race<T: Measurable>(
         &mut self,
-        leg: Leg<O::Content, O::Reserved>,
+        leg: Leg,
         number: u32,
         delay: Duration,
-    ) -> Result<Result<T, Error>, Leg<O::Content, O::Reserved>>
+    ) -> Result<Result<T, Error>, Box<Leg>>
     where
-        F: Attempting<O, T>,
+        F: Attempting<Encoding, Reservation, T>,
     {
         none_held("a call waits for its attempts");
         let begun = Instant::now();
@@ -70,7 +72,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
 
     fn run_race<T: Measurable>(&mut self, track: &mut Track<T>) -> Result<T, Error>
     where
-        F: Attempting<O, T>,
+        F: Attempting<Encoding, Reservation, T>,
     {
         loop {
             let (_, finished) = &track.finish;
@@ -118,14 +120,14 @@ impl<O: Operation, F> Routed<'_, O, F> {
     /// Starts an attempt on a thread of its own. Gives its target back if that fails.
     fn start<T: Measurable>(
         &mut self,
-        leg: Leg<O::Content, O::Reserved>,
+        leg: Leg,
         at: usize,
         number: u32,
         begun: Instant,
         track: &mut Track<T>,
-    ) -> Result<(), Leg<O::Content, O::Reserved>>
+    ) -> Result<(), Box<Leg>>
     where
-        F: Attempting<O, T>,
+        F: Attempting<Encoding, Reservation, T>,
     {
         let target = leg.prepared.target.clone();
         self.observed.moved_to(&target.endpoint.server, &target.model, at);
@@ -144,7 +146,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
             slot,
             observed: self.observed.on_thread(),
         };
-        let thread = work.start(track.finish.0.clone()).map_err(|work| work.leg)?;
+        let thread = work.start(track.finish.0.clone()).map_err(|work| Box::new(work.leg))?;
         self.walk.begun(at);
         let (is_hedged, thread) = (false, Some(thread));
         track.running.push(Running { number, at, target, begun, is_hedged, cancel, thread });
@@ -154,7 +156,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
     /// Starts a hedge if a target, the retry budget and the money budgets have room for one.
     fn hedge<T: Measurable>(&mut self, track: &mut Track<T>)
     where
-        F: Attempting<O, T>,
+        F: Attempting<Encoding, Reservation, T>,
     {
         let Some(place) = track.first() else { return track.race.close() };
         let (first, since) = (track.running[place].at, track.running[place].begun);
@@ -182,12 +184,9 @@ impl<O: Operation, F> Routed<'_, O, F> {
     }
 
     /// Chooses the target of a hedge, and prepares the request for it.
-    fn hedge_target(&mut self, first: usize) -> Option<Placed<O>> {
+    fn hedge_target(&mut self, first: usize) -> Option<Placed> {
         loop {
-            let (caller, route, operation) = (self.caller, self.route, self.operation);
-            let cost = |at: usize, expected| {
-                route.expected_cost(at, operation.prompt_bytes(), expected, caller)
-            };
+            let cost = self.expected_cost();
             let (at, ticket) = self.walk.hedge(Instant::now(), &mut fastrand::f64, &cost)?;
             match self.prepare(at) {
                 Ok((prepared, reserved)) if self.is_shorter(at, first) => {
@@ -197,7 +196,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
                     self.walk.cannot_hedge(at);
                 }
                 // A hedge does not wait for room in the limits.
-                Ok((prepared, reserved)) => match room::try_reserve(caller, self.demand(at)) {
+                Ok((prepared, reserved)) => match room::try_reserve(self.caller, self.demand(at)) {
                     Ok(permit) => return Some((at, Leg { prepared, reserved, ticket, permit })),
                     Err(_) => self.walk.cannot_hedge(at),
                 },
@@ -217,7 +216,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
     fn is_shorter(&self, at: usize, other: usize) -> bool {
         let is_cut_short = |at: usize| {
             let prepared = self.prepared.get(at);
-            prepared.is_some_and(|prepared| self.operation.is_cut_short(prepared))
+            prepared.is_some_and(|prepared| self.chat.is_cut_short(prepared))
         };
         is_cut_short(at) && !is_cut_short(other)
     }

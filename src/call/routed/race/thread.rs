@@ -9,18 +9,19 @@ use std::time::Instant;
 
 use crate::cache::Slot;
 use crate::call::Caller;
+use crate::call::chat::Encoding;
 use crate::call::operation::{self, Measurable, OngoingAttempt};
-use crate::call::room::Reserved;
 use crate::call::routed::{Leg, measured};
 use crate::call::time_limits::CallTimeLimits;
+use crate::cost::Reservation;
 use crate::error::Error;
 use crate::observed::ObservedOnThread;
 use crate::routing::{Change, Ticket};
 
 /// An attempt, as its thread makes it. It borrows nothing, because the call may leave it alone.
-pub(super) struct Work<C, R, F> {
+pub(super) struct Work<F> {
     pub(super) caller: Arc<Caller>,
-    pub(super) leg: Leg<C, R>,
+    pub(super) leg: Leg,
     pub(super) limits: CallTimeLimits,
     pub(super) number: u32,
     pub(super) begun: Instant,
@@ -47,12 +48,7 @@ pub(super) struct Finished<T> {
 /// What a thread sends: how its attempt ended, or the number of one that panicked.
 pub(super) type Message<T> = Result<Finished<T>, (u32, Box<dyn Any + Send>)>;
 
-impl<C, R, F> Work<C, R, F>
-where
-    C: Send + Sync + 'static,
-    R: Reserved + Send + 'static,
-    F: Send + 'static,
-{
+impl<F: Send + 'static> Work<F> {
     /// Starts the attempt on a thread of its own, which sends how it ended.
     ///
     /// # Errors
@@ -63,7 +59,7 @@ where
         finish: Sender<Message<T>>,
     ) -> Result<JoinHandle<()>, Box<Self>>
     where
-        F: Fn(OngoingAttempt<'_, '_, C>, R) -> Result<T, Error>,
+        F: Fn(OngoingAttempt<'_, '_, Encoding>, Reservation) -> Result<T, Error>,
     {
         // Handed over only once the thread exists, so that nothing is lost if it cannot start.
         let (hand_over, taken) = bounded::<Self>(1);
@@ -84,7 +80,7 @@ where
     /// Makes the attempt, and sends how it ended. If the call has left it alone, settles it here.
     fn run<T: Measurable>(self, finish: &Sender<Message<T>>)
     where
-        F: Fn(OngoingAttempt<'_, '_, C>, R) -> Result<T, Error>,
+        F: Fn(OngoingAttempt<'_, '_, Encoding>, Reservation) -> Result<T, Error>,
     {
         let number = self.number;
         // A panic of the caller's own code belongs to the thread that called.
@@ -97,7 +93,7 @@ where
 
     fn attempt<T: Measurable>(self) -> Finished<T>
     where
-        F: Fn(OngoingAttempt<'_, '_, C>, R) -> Result<T, Error>,
+        F: Fn(OngoingAttempt<'_, '_, Encoding>, Reservation) -> Result<T, Error>,
     {
         let Self { caller, leg, limits, number, begun, streamed, attempt, slot, observed } = self;
         let Leg { prepared, reserved, ticket, permit } = leg;
