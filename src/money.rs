@@ -14,6 +14,9 @@ const DOLLAR: i128 = 1_000_000_000_000;
 /// Digits after the decimal point.
 const DIGITS: usize = 12;
 
+/// Room for the text of nearly all amounts, so that it is allocated once.
+const USUAL: usize = 24;
+
 /// An amount of US dollars, exact to the pico-dollar (10⁻¹² dollars).
 ///
 /// It is an integer, so sums are exact in any order and no decision rests on a rounded number. A
@@ -107,8 +110,8 @@ impl Money {
         Some(Self(if negative { -picos } else { picos }))
     }
 
-    /// Writes decimal dollars without the dollar sign, at least to the cent.
-    fn write(self, f: &mut impl fmt::Write, precision: Option<usize>) -> fmt::Result {
+    /// Appends decimal dollars without the dollar sign, at least to the cent.
+    fn write(self, text: &mut String, precision: Option<usize>) {
         // Rounds half away from zero.
         let kept = precision.unwrap_or(DIGITS).min(DIGITS);
         let step = 10_u128.pow(u32::try_from(DIGITS - kept).unwrap_or_default());
@@ -118,18 +121,28 @@ impl Money {
             step => (picos / step + u128::from(picos % step >= step / 2)) * step,
         };
         let (whole, part) = (rounded / DOLLAR.unsigned_abs(), rounded % DOLLAR.unsigned_abs());
-        // It is less than a dollar, and a small integer is formatted much faster.
-        let part = u64::try_from(part).unwrap_or_default();
-        let part = format!("{part:0DIGITS$}");
-        let shown = match precision {
-            Some(_) => &part[..kept],
-            None => &part[..part.trim_end_matches('0').len().max(2)],
-        };
-        write!(f, "{whole}")?;
-        if !shown.is_empty() {
-            write!(f, ".{shown}")?;
+        // Most calls cost less than a dollar.
+        match whole {
+            0 => text.push('0'),
+            _ => text.push_str(&whole.to_string()),
         }
-        Ok(())
+        // It is less than a dollar, so it fits. One digit at a time is much faster than formatting.
+        let mut part = u64::try_from(part).unwrap_or_default();
+        let mut digits = [b'0'; DIGITS];
+        for digit in digits.iter_mut().rev() {
+            *digit += u8::try_from(part % 10).unwrap_or_default();
+            part /= 10;
+        }
+        let shown = match precision {
+            Some(_) => kept,
+            None => {
+                digits.iter().rposition(|digit| *digit != b'0').map_or(2, |last| (last + 1).max(2))
+            }
+        };
+        if shown > 0 {
+            text.push('.');
+            text.extend(digits[..shown].iter().copied().map(char::from));
+        }
     }
 }
 
@@ -138,7 +151,7 @@ impl Money {
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::from(if self.is_negative() { "-$" } else { "$" });
-        self.write(&mut text, f.precision())?;
+        self.write(&mut text, f.precision());
         // `pad` would use the precision to truncate.
         let missing = f.width().unwrap_or(0).saturating_sub(text.len());
         write!(f, "{:missing$}{text}", "")
@@ -252,8 +265,11 @@ impl Serialize for Money {
         if self.is_zero() {
             return serializer.serialize_str("0.00");
         }
-        let mut text = String::from(if self.is_negative() { "-" } else { "" });
-        self.write(&mut text, None).map_err(serde::ser::Error::custom)?;
+        let mut text = String::with_capacity(USUAL);
+        if self.is_negative() {
+            text.push('-');
+        }
+        self.write(&mut text, None);
         serializer.serialize_str(&text)
     }
 }

@@ -19,6 +19,8 @@ use crate::money::Money;
 /// and count as output. Tokens of Anthropic's advisor tool count as if the model had used them.
 /// They have another model's price, so [`source`](Self::source) is then
 /// [`OtherModel`](UsageSource::OtherModel).
+///
+/// Stored, it has the prompt, completion and total tokens, and the other counts that are not zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -30,29 +32,42 @@ pub struct Usage {
     /// Input plus output. Always the sum of the two, whatever total the provider reported.
     pub total_tokens: u64,
     /// Input tokens read from a cache.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cached_tokens: u64,
     /// Input tokens written to a cache.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write_tokens: u64,
     /// Input tokens written to a one-hour cache, at a higher price. They are part of
     /// `cache_write_tokens`.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write_1h_tokens: u64,
     /// Output tokens spent on reasoning.
+    #[serde(skip_serializing_if = "is_zero")]
     pub reasoning_tokens: u64,
     /// Input tokens that were audio.
+    #[serde(skip_serializing_if = "is_zero")]
     pub prompt_audio_tokens: u64,
     /// Output tokens that were audio.
+    #[serde(skip_serializing_if = "is_zero")]
     pub completion_audio_tokens: u64,
     /// Input tokens that were images, if the provider reports them.
+    #[serde(skip_serializing_if = "is_zero")]
     pub prompt_image_tokens: u64,
     /// Output tokens that were images, if the provider reports them.
+    #[serde(skip_serializing_if = "is_zero")]
     pub completion_image_tokens: u64,
     /// Web searches that the provider ran for this call. Each is billed.
+    #[serde(skip_serializing_if = "is_zero")]
     pub web_searches: u64,
     /// The cost that the provider itself reported. OpenRouter and xAI do so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported_cost: Option<Money>,
     /// Where the counts come from.
     pub source: UsageSource,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Usage {

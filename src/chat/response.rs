@@ -25,6 +25,7 @@ pub struct ChatResponse {
     /// Why the model stopped.
     pub finish_reason: FinishReason,
     /// The provider's own finish reason, such as `end_turn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_reason_raw: Option<String>,
     /// The tokens the call used.
     pub usage: Usage,
@@ -37,12 +38,15 @@ pub struct ChatResponse {
     /// The model that served the call. It can be a dated version of the requested one.
     pub model: String,
     /// The service tier that served the call, if the provider reports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<String>,
     /// The provider that served the call.
     pub provider: Provider,
     /// The provider's id of the response body, such as `chatcmpl-…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The provider's id of the HTTP request. Quote it to the provider's support.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The limits from the rate-limit headers.
     pub rate_limit: RateLimit,
@@ -65,6 +69,7 @@ pub struct ChatResponse {
     #[serde(default)]
     pub(crate) attempts: Vec<Attempt>,
     /// The response body, unchanged.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) raw: String,
     #[serde(default, skip_serializing_if = "AnswerSource::is_live")]
     pub(crate) source: AnswerSource,

@@ -37,7 +37,7 @@ pub struct Attempt {
     /// Whether the client sent its request a second time, on a fresh connection, because the idle
     /// connection it reused turned out to be dead
     /// ([`PoolConfig::retry_stale`](crate::PoolConfig::retry_stale)).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resent: bool,
     /// Why it failed; `None` for the attempt that succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]

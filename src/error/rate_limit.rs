@@ -10,12 +10,16 @@ use std::time::Duration;
 #[non_exhaustive]
 pub struct RateLimit {
     /// Requests in the current window.
+    #[serde(skip_serializing_if = "Quota::is_unknown")]
     pub requests: Quota,
     /// Tokens in the current window.
+    #[serde(skip_serializing_if = "Quota::is_unknown")]
     pub tokens: Quota,
     /// Input tokens, where the provider counts them separately (Anthropic).
+    #[serde(skip_serializing_if = "Quota::is_unknown")]
     pub input_tokens: Quota,
     /// Output tokens, where the provider counts them separately (Anthropic).
+    #[serde(skip_serializing_if = "Quota::is_unknown")]
     pub output_tokens: Quota,
 }
 
@@ -38,9 +42,18 @@ impl RateLimit {
 #[non_exhaustive]
 pub struct Quota {
     /// How many the window allows.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
     /// How many are left.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u64>,
     /// How long until the limit refills completely, measured from the arrival of the response.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reset: Option<Duration>,
+}
+
+impl Quota {
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Money;
 
-/// What a call cost, item by item.
+/// What a call cost, item by item. Stored, it has the items that are not zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -13,25 +13,38 @@ pub struct Cost {
     /// The total: the sum of the items, or the provider's own bill.
     pub total: Money,
     /// Input tokens at the full price.
+    #[serde(skip_serializing_if = "is_zero")]
     pub input: Money,
     /// Input tokens read from a cache.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cached_input: Money,
     /// Input tokens written to a cache.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write: Money,
     /// Input tokens of audio or images, if they have their own price.
+    #[serde(skip_serializing_if = "is_zero")]
     pub input_media: Money,
     /// Output tokens. Includes reasoning if that has no price of its own.
+    #[serde(skip_serializing_if = "is_zero")]
     pub output: Money,
     /// Output tokens spent on reasoning, if they have their own price.
+    #[serde(skip_serializing_if = "is_zero")]
     pub reasoning: Money,
     /// Output tokens of audio or images, if they have their own price.
+    #[serde(skip_serializing_if = "is_zero")]
     pub output_media: Money,
     /// Web searches.
+    #[serde(skip_serializing_if = "is_zero")]
     pub web_searches: Money,
     /// The fixed price per request.
+    #[serde(skip_serializing_if = "is_zero")]
     pub request: Money,
     /// How the cost was determined.
     pub source: CostSource,
+}
+
+fn is_zero(amount: &Money) -> bool {
+    amount.is_zero()
 }
 
 impl Cost {
