@@ -85,16 +85,6 @@ impl Signature {
     }
 }
 
-impl<C> retry::Target for Arc<Prepared<C>> {
-    fn provider(&self) -> &str {
-        (**self).provider()
-    }
-
-    fn model(&self) -> &str {
-        (**self).model()
-    }
-}
-
 impl<C> retry::Target for Prepared<C> {
     fn provider(&self) -> &str {
         self.target.endpoint.id().as_str()

@@ -23,8 +23,8 @@ use crate::catalogue;
 use crate::cost::{Money, Reservation};
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::observed::ObservedCall;
-use crate::retry::{Failed, Raced, SecondSending, Steps, Turn};
-use crate::routing::{Answered, Change, Chosen, Expected, LazyTrace, RoutedCall, Ticket, Walk};
+use crate::retry::{self, Failed, Raced, SecondSending, Steps, Tried, Turn};
+use crate::routing::{Answered, Change, Chosen, Expected, RoutedCall, Ticket, Walk};
 use crate::throttle::{Demand, Permit};
 use crate::wire::Delivery;
 pub(super) use cascade::{Spent, none_accepted};
@@ -49,8 +49,7 @@ pub(super) fn run<T: Measurable>(
     let tried = call.retrier(&limits).run(&mut steps);
     let tried = tried.map_err(|error| limits.name_limit(error))?;
     steps.store();
-    let (target, routed) = steps.answered()?;
-    Ok(Completed { target, tried, routed: Some(routed), source: AnswerSource::Live })
+    steps.complete(tried)
 }
 
 /// The steps of a call to a route.
@@ -83,8 +82,6 @@ struct Routed<'a, F> {
     skipped: Option<ErrorKind>,
     /// Why a target could not serve the call after all.
     unfit: Option<Error>,
-    /// What is reserved for the attempt that comes next, its ticket, and its room in the limits.
-    next: Option<(Reservation, Ticket, Option<Permit>)>,
     /// The place of the target that answered, its ticket, and when it answered.
     answered: Option<(usize, Option<Ticket>, Instant)>,
     /// The answers before that were not accepted.
@@ -101,6 +98,16 @@ struct Leg {
     ticket: Ticket,
     /// Its room in the client's limits, if any applies.
     permit: Option<Permit>,
+}
+
+impl retry::Target for Leg {
+    fn provider(&self) -> &str {
+        self.prepared.provider()
+    }
+
+    fn model(&self) -> &str {
+        self.prepared.model()
+    }
 }
 
 impl<'a, F> Routed<'a, F> {
@@ -139,7 +146,6 @@ impl<'a, F> Routed<'a, F> {
             entry: None,
             skipped,
             unfit: None,
-            next: None,
             answered: None,
             answers: 0,
         }
@@ -188,9 +194,11 @@ impl<'a, F> Routed<'a, F> {
         let (tags, amount) = (&self.options.tags, self.chat.amount(&prepared));
         let place = Some(self.route.place(at));
         let demand = room::demand(self.caller, tags, &prepared.target, place, amount)?;
-        // If a hedge was dropped because its answer would be too short, its demand is stale.
-        self.demands.retain(|(target, _)| *target != at);
-        self.demands.extend(demand.map(|demand| (at, demand)));
+        if let Some(demand) = demand {
+            // If a hedge was dropped because its answer would be too short, its demand is stale.
+            self.demands.retain(|(target, _)| *target != at);
+            self.demands.push((at, demand));
+        }
         let prepared = Arc::new(prepared);
         self.prepared.add(at, Arc::clone(&prepared));
         Ok((prepared, reserved))
@@ -207,7 +215,7 @@ impl<'a, F> Routed<'a, F> {
     /// # Errors
     ///
     /// If there is no room before the deadline.
-    fn wait_for_room(&mut self, full: &[usize]) -> Result<Option<Arc<Prepared<Encoding>>>, Error> {
+    fn wait_for_room(&mut self, full: &[usize]) -> Result<Option<Leg>, Error> {
         let demands: Vec<_> = full.iter().filter_map(|at| self.demand(*at).cloned()).collect();
         let (place, permit) = room::reserve(self.caller, &demands, self.limits)?;
         let at = full[place];
@@ -216,10 +224,7 @@ impl<'a, F> Routed<'a, F> {
             return Ok(None);
         };
         match self.prepare(at) {
-            Ok((prepared, reserved)) => {
-                self.next = Some((reserved, ticket, permit));
-                Ok(Some(prepared))
-            }
+            Ok((prepared, reserved)) => Ok(Some(Leg { prepared, reserved, ticket, permit })),
             Err(error) => {
                 self.cannot_serve(at, error);
                 Ok(None)
@@ -234,18 +239,21 @@ impl<'a, F> Routed<'a, F> {
         self.unfit = Some(error);
     }
 
-    /// The target that answered, what happened to each, and the ticket of the one that answered.
+    /// Completes the call with the answer that was accepted.
     ///
     /// # Errors
     ///
     /// If no attempt was answered.
-    fn answered(self) -> Result<(Target, (LazyTrace, Option<Ticket>)), Error> {
-        let Self { walk, mut prepared, answered, .. } = self;
-        let found = answered.and_then(|(at, ticket, now)| Some((prepared.take(at)?, ticket, now)));
+    fn complete<T>(&mut self, tried: Tried<T>) -> Result<Completed<T>, Error> {
+        let answered = self.answered.take();
+        let found =
+            answered.and_then(|(at, ticket, now)| Some((self.prepared.get(at)?, ticket, now)));
         let Some((prepared, ticket, now)) = found else {
             return Err(Error::new(ErrorKind::Protocol, "the call ended without an answer"));
         };
-        Ok((prepared.target.clone(), (walk.answered(now), ticket)))
+        let target = prepared.target.clone();
+        let routed = Some((self.walk.answered(now), ticket));
+        Ok(Completed { target, tried, routed, source: AnswerSource::Live })
     }
 
     /// Counts the failover that follows an attempt, and tells observers how the attempt ended.
@@ -276,7 +284,7 @@ where
         + Send
         + 'static,
 {
-    type Target = Arc<Prepared<Encoding>>;
+    type Target = Leg;
     type Answer = T;
 
     fn choose(&mut self) -> Result<Turn<Self::Target>, Error> {
@@ -288,7 +296,7 @@ where
                 Chosen::Target(at, ticket) => (at, ticket),
                 Chosen::None => return Err(self.none_can_serve()),
                 Chosen::Full(full) => match self.wait_for_room(&full)? {
-                    Some(prepared) => return Ok(Turn::Attempt(prepared)),
+                    Some(leg) => return Ok(Turn::Attempt(leg)),
                     None => continue,
                 },
                 Chosen::Resting { until, reason } => {
@@ -304,8 +312,7 @@ where
             match self.prepare(at) {
                 Ok((prepared, reserved)) => match room::try_reserve(self.caller, self.demand(at)) {
                     Ok(permit) => {
-                        self.next = Some((reserved, ticket, permit));
-                        return Ok(Turn::Attempt(prepared));
+                        return Ok(Turn::Attempt(Leg { prepared, reserved, ticket, permit }));
                     }
                     Err(refusal) => self.walk.no_room(at, refusal.to_string()),
                 },
@@ -316,21 +323,18 @@ where
 
     fn attempt(
         &mut self,
-        prepared: Self::Target,
+        mut leg: Self::Target,
         retries: u32,
         begun: Instant,
         second: &mut SecondSending<'_>,
     ) -> Result<T, Error> {
-        let Some((mut reserved, mut ticket, mut permit)) = self.next.take() else {
-            return Err(Error::new(ErrorKind::Protocol, "an attempt without a choice"));
-        };
         if let Some(silence) = self.silence() {
-            let leg = Leg { prepared: Arc::clone(&prepared), reserved, ticket, permit };
             match self.race(leg, retries, silence) {
                 Ok(outcome) => return outcome,
-                Err(back) => (reserved, ticket, permit) = (back.reserved, back.ticket, back.permit),
+                Err(back) => leg = *back,
             }
         }
+        let Leg { prepared, reserved, mut ticket, permit } = leg;
         let endpoint = &prepared.target.endpoint;
         let at = self.walk.current();
         self.observed.moved_to(&endpoint.server, &prepared.target.model, at);

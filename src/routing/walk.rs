@@ -282,11 +282,12 @@ impl Walk {
         }
     }
 
-    /// Notes that the attempt was answered, and returns what happened.
-    pub(crate) fn answered(self, now: Instant) -> LazyTrace {
+    /// Notes that the attempt was answered, and returns what happened. This ends the way.
+    pub(crate) fn answered(&mut self, now: Instant) -> LazyTrace {
         self.route.pin(self.call.key, self.current, now);
-        LazyTrace::new(Arc::clone(&self.route.names), self.notes, Some(self.current))
-            .classified(self.classification)
+        let notes = std::mem::take(&mut self.notes);
+        LazyTrace::new(Arc::clone(&self.route.names), notes, Some(self.current))
+            .classified(self.classification.take())
     }
 
     /// Returns what happened.

@@ -1,14 +1,11 @@
 //! Calls to a cascade: one target after the other, until an answer is accepted.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Routed;
-use crate::answer_source::AnswerSource;
+use super::{Leg, Routed};
 use crate::call::cached::Slots;
 use crate::call::chat::{Chat, Encoding};
 use crate::call::operation::{Measurable, Operation};
-use crate::call::prepared::Prepared;
 use crate::call::routes::Route;
 use crate::call::run::{Attempting, Begun, Completed};
 use crate::config::{Cascade, Verdict};
@@ -105,8 +102,7 @@ impl<F, T> Ascent<'_, F, T> {
                 Tried { value: kept.value, attempts }
             }
         };
-        let (target, routed) = self.routed.answered()?;
-        Ok(Completed { target, tried, routed: Some(routed), source: AnswerSource::Live })
+        self.routed.complete(tried)
     }
 
     /// Makes an earlier answer that of the call.
@@ -141,7 +137,7 @@ where
     T: Measurable,
     F: Attempting<Encoding, Reservation, T>,
 {
-    type Target = Arc<Prepared<Encoding>>;
+    type Target = Leg;
     type Answer = T;
 
     fn choose(&mut self) -> Result<Turn<Self::Target>, Error> {
@@ -156,12 +152,12 @@ where
 
     fn attempt(
         &mut self,
-        prepared: Self::Target,
+        leg: Self::Target,
         retries: u32,
         begun: Instant,
         second: &mut SecondSending<'_>,
     ) -> Result<T, Error> {
-        self.routed.attempt(prepared, retries, begun, second)
+        self.routed.attempt(leg, retries, begun, second)
     }
 
     fn answered(&mut self, answer: &T, after: Duration, ended: Instant) {
