@@ -35,16 +35,27 @@ pub(super) struct Terms<'a> {
 impl Terms<'_> {
     /// The cost of an answer, whole or partial. `None` if no price is known.
     pub(super) fn answered(&self, usage: &Usage, outcome: CallOutcome) -> Option<Cost> {
+        self.cost(usage, &self.charge(usage), outcome)
+    }
+
+    /// The usage charged for an answer, and its cost as [`answered`](Self::answered) returns it.
+    pub(super) fn settled(&self, usage: &Usage, outcome: CallOutcome) -> (Usage, Option<Cost>) {
+        let charged = self.charge(usage);
+        let cost = self.cost(usage, &charged, outcome);
+        (charged.usage, cost)
+    }
+
+    fn cost(&self, usage: &Usage, charged: &Charged, outcome: CallOutcome) -> Option<Cost> {
         let reported = usage.reported_cost.filter(|bill| !bill.is_negative());
         let Some(price) = self.price else {
             let total = reported?;
             return Some(Cost { total, source: CostSource::Reported, ..Cost::default() });
         };
-        let Charged { usage: charged, known, source } = self.charge(usage);
+        let Charged { usage: ref charged, known, source } = *charged;
         let tier = self.served_tier.or(self.asked_tier);
-        let mut cost = Cost { source, ..price.cost(&charged, tier, self.at) };
+        let mut cost = Cost { source, ..price.cost(charged, tier, self.at) };
         if source == CostSource::Bound {
-            cost.total = cost.total.max(self.most(price, &charged, known));
+            cost.total = cost.total.max(self.most(price, charged, known));
         }
         let Some(total) = reported.filter(|_| self.trust_reported) else { return Some(cost) };
         // A bill in the middle of a stream is not final, and a bill of zero next to missing

@@ -146,7 +146,13 @@ impl Totals {
             self.end_streak();
             self.streak = Some(Box::new(Streak::of(&record, rows)));
         }
-        self.keep(record);
+        if self.config.last > 0 {
+            record.clip_tags();
+            if self.last.len() >= self.config.last {
+                self.last.pop_front();
+            }
+            self.last.push_back(record);
+        }
     }
 
     /// Adds the latest calls to their rows.
@@ -228,17 +234,6 @@ impl Totals {
         let Streak { least, most, .. } = *streak;
         let new = || Box::new(Class { least, most, tally: Tally::default() });
         self.classes.get_or_insert_with(key, new).add(streak);
-    }
-
-    fn keep(&mut self, mut record: KeptRecord) {
-        if self.config.last == 0 {
-            return;
-        }
-        record.clip_tags();
-        if self.last.len() >= self.config.last {
-            self.last.pop_front();
-        }
-        self.last.push_back(record);
     }
 
     /// What calls have cost so far, without budgets and prices, which are not known here.

@@ -174,10 +174,11 @@ impl CostTracker {
     pub fn track(&self, mut plan: CallPlan, bill: Bill) -> Result<Option<Cost>, Error> {
         let at = self.now();
         plan.scope = self.scope_of(&plan);
-        let charges = self.charges(&plan, at);
-        let id = self.open(&charges, at)?;
+        let now = seconds(at);
+        let charges = self.charges(&plan, now);
+        let id = self.open(&charges, now)?;
         let unknown = plan.scope.price().is_none().then(|| unknown_price(&plan));
-        let held = self.held(self.basis(plan, at), id, charges);
+        let held = self.held(self.basis(plan, at), id, charges, now);
         let cost = Reservation::new(held).send().settle(bill.tracked());
         match (cost, unknown) {
             (None, Some(error)) if self.inner.unknown_model == UnknownModel::Refuse => Err(error),

@@ -52,8 +52,9 @@ impl CostTracker {
     /// A reservation of nothing, for a call that costs nothing. It is priced all the same.
     pub(crate) fn free(&self, mut plan: CallPlan) -> Reservation {
         plan.scope = self.scope_of(&plan);
-        let basis = self.basis(plan, self.now());
-        let mut reservation = Reservation::new(self.held(basis, None, Vec::new()));
+        let at = self.now();
+        let held = self.held(self.basis(plan, at), None, Vec::new(), seconds(at));
+        let mut reservation = Reservation::new(held);
         reservation.charge_nothing();
         reservation
     }
@@ -66,6 +67,7 @@ impl CostTracker {
 
     fn try_reserve(&self, mut plan: CallPlan) -> Result<Reservation, Error> {
         let at = self.now();
+        let now = seconds(at);
         let scope = self.scope_of(&plan);
         plan.scope = Arc::clone(&scope);
         let Some(price) = scope.price() else {
@@ -73,18 +75,18 @@ impl CostTracker {
                 return Err(unknown_price(&plan));
             }
             // Nothing can be reserved, but the provider may send a bill.
-            let charges = self.charges(&plan, at);
-            let id = self.open(&charges, at)?;
-            let held = self.held(self.basis(plan, at), id, charges);
+            let charges = self.charges(&plan, now);
+            let id = self.open(&charges, now)?;
+            let held = self.held(self.basis(plan, at), id, charges, now);
             return Ok(Reservation::new(held));
         };
         if let Some(missing) = plan.missing().filter(|_| self.is_held(&plan)) {
             return Err(unstated_tokens(missing));
         }
-        let charges = self.charges(&plan, at);
+        let charges = self.charges(&plan, now);
         let single = self.single_limit(&plan);
         if charges.is_empty() && single.is_none() {
-            return Ok(Reservation::new(self.held(self.basis(plan, at), None, charges)));
+            return Ok(Reservation::new(self.held(self.basis(plan, at), None, charges, now)));
         }
         let tier = plan.service_tier.clone();
         let tier = tier.as_deref();
@@ -107,29 +109,28 @@ impl CostTracker {
         }
         if charges.is_empty() {
             let basis = Basis { limit, ..self.basis(plan, at) };
-            return Ok(Reservation::new(self.held(basis, None, charges)));
+            return Ok(Reservation::new(self.held(basis, None, charges, now)));
         }
         let lines: Vec<_> = charges.iter().map(|(_, charge)| charge.line()).collect();
-        let grant =
-            match self.ledger().reserve(&Hold { lines: &lines, least, most, now: seconds(at) }) {
-                Ok(grant) => grant,
-                Err(HoldError::Failed(error)) => return Err(ledger_error(error)),
-                Err(HoldError::Refused { line, balance }) => {
-                    let (place, charge) = &charges[line.min(charges.len() - 1)];
-                    let budget = &self.budgets()[*place];
-                    let available = self.available(&charges, least, at);
-                    let charge = Some(charge);
-                    let refusal = refusal(budget, &plan, charge, balance, least, available, at);
-                    return Err(refusal_error(refusal, &plan, min_output));
-                }
-            };
+        let grant = match self.ledger().reserve(&Hold { lines: &lines, least, most, now }) {
+            Ok(grant) => grant,
+            Err(HoldError::Failed(error)) => return Err(ledger_error(error)),
+            Err(HoldError::Refused { line, balance }) => {
+                let (place, charge) = &charges[line.min(charges.len() - 1)];
+                let budget = &self.budgets()[*place];
+                let available = self.available(&charges, least, at);
+                let charge = Some(charge);
+                let refusal = refusal(budget, &plan, charge, balance, least, available, at);
+                return Err(refusal_error(refusal, &plan, min_output));
+            }
+        };
         if grant.amount < most {
             let bearable = price.output_within(&plan.bound, grant.amount, tier, at);
             plan.bound.output_tokens = bearable.min(plan.bound.output_tokens);
         }
         drop(lines);
         let basis = Basis { amount: grant.amount, limit, ..self.basis(plan, at) };
-        Ok(Reservation::new(self.held(basis, Some(grant.id), charges)))
+        Ok(Reservation::new(self.held(basis, Some(grant.id), charges, now)))
     }
 
     /// When a call that needs `needed` and was refused at `at` would fit into the budgets.
@@ -290,9 +291,9 @@ impl CostTracker {
         scope.applying(self.budgets(), &plan.tags).any(|(_, budget)| !budget.soft)
     }
 
-    /// The accounts in which the budgets charge a call, each with its budget's index.
-    pub(super) fn charges(&self, plan: &CallPlan, at: SystemTime) -> Vec<(usize, Charge)> {
-        let now = seconds(at);
+    /// The accounts in which the budgets charge a call at `now`, in seconds since the Unix epoch,
+    /// each with its budget's index.
+    pub(super) fn charges(&self, plan: &CallPlan, now: i64) -> Vec<(usize, Charge)> {
         let scope = self.scope_of(plan);
         let most = scope.known.as_ref().map_or(0, |known| known.budgets.len());
         let mut charges = Vec::with_capacity(most);
@@ -314,14 +315,14 @@ impl CostTracker {
     pub(super) fn open(
         &self,
         charges: &[(usize, Charge)],
-        at: SystemTime,
+        now: i64,
     ) -> Result<Option<ReservationId>, Error> {
         let lines: Vec<_> =
             charges.iter().map(|(_, charge)| Line { limit: None, ..charge.line() }).collect();
         if lines.is_empty() {
             return Ok(None);
         }
-        let hold = Hold { lines: &lines, least: Money::ZERO, most: Money::ZERO, now: seconds(at) };
+        let hold = Hold { lines: &lines, least: Money::ZERO, most: Money::ZERO, now };
         match self.ledger().reserve(&hold) {
             Ok(grant) => Ok(Some(grant.id)),
             Err(HoldError::Failed(error)) => Err(ledger_error(error)),
@@ -348,16 +349,17 @@ impl CostTracker {
         Basis { plan, amount: Money::ZERO, limit: None, at, unreported, trust_reported }
     }
 
+    /// A reservation with these charges, made at `now`, in seconds since the Unix epoch.
     pub(super) fn held(
         &self,
         basis: Basis,
         id: Option<ReservationId>,
         charges: Vec<(usize, Charge)>,
+        now: i64,
     ) -> Held {
         // The report shows reserved amounts too.
         let mut split = charges.iter().filter(|(place, _)| self.budgets()[*place].is_split());
         if let Some(first) = split.next() {
-            let now = seconds(basis.at);
             let mut state = self.inner.state.lock();
             for (place, charge) in [first].into_iter().chain(split) {
                 state.note_account(*place, charge, now);

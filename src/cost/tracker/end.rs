@@ -23,7 +23,7 @@ impl CostTracker {
         let now = self.now();
         let plan = &basis.plan;
         let scope = &plan.scope;
-        let (usage, cost, bill) = match ending {
+        let (usage, cost) = match &ending {
             Ending::Released => {
                 if let Some(id) = held.id {
                     match self.ledger().release(id, seconds(now)) {
@@ -35,23 +35,27 @@ impl CostTracker {
             }
             Ending::Unanswered => {
                 let terms = basis.terms(basis.price(), None);
-                (terms.lost(), terms.unanswered(), None)
+                (terms.lost(), terms.unanswered())
             }
             Ending::Answered(bill) => {
-                let served = self.served_price(scope, &bill);
+                let served = self.served_price(scope, bill);
                 let price = served.as_deref().or(basis.price());
                 let terms = basis.terms(price, bill.service_tier.as_deref());
-                let cost = terms.answered(&bill.usage, bill.outcome);
-                (terms.charged(&bill.usage), cost, Some(bill))
+                terms.settled(&bill.usage, bill.outcome)
             }
         };
         if held.free {
             self.end(held, Ending::Released);
             return cost;
         }
-        let outcome = bill.as_ref().map_or(CallOutcome::Unanswered, |bill| bill.outcome);
-        let (served_model, tier) =
-            bill.map_or((Some(String::new()), None), |bill| (bill.served_model, bill.service_tier));
+        let (outcome, served_model, tier) = match ending {
+            Ending::Answered(Bill { outcome, served_model, service_tier, .. }) => {
+                (outcome, served_model, service_tier)
+            }
+            Ending::Released | Ending::Unanswered => {
+                (CallOutcome::Unanswered, Some(String::new()), None)
+            }
+        };
         let record = KeptRecord {
             at: now,
             scope: Arc::clone(scope),

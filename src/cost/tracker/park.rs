@@ -34,12 +34,13 @@ impl CostTracker {
         let since = u64::try_from(parked.at).unwrap_or_default();
         let at = UNIX_EPOCH.checked_add(Duration::from_secs(since)).unwrap_or(UNIX_EPOCH);
         let reserved = parked.id.filter(|_| ledger == self.ledger_name()).map(ReservationId);
-        let charges = self.charges(&plan, if reserved.is_some() { at } else { self.now() });
+        let now = seconds(if reserved.is_some() { at } else { self.now() });
+        let charges = self.charges(&plan, now);
         let (id, amount) = match reserved {
             Some(id) => (Some(id), parked.amount),
-            None => (self.open(&charges, self.now())?, Money::ZERO),
+            None => (self.open(&charges, now)?, Money::ZERO),
         };
-        let mut held = self.held(Basis { amount, ..self.basis(plan, at) }, id, charges);
+        let mut held = self.held(Basis { amount, ..self.basis(plan, at) }, id, charges, now);
         held.parked = reserved.is_some();
         Ok(Reservation::new(held).send())
     }
