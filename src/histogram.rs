@@ -114,7 +114,11 @@ impl<M: Measure> Histogram<M> {
     /// Adds to the count of a bucket.
     #[inline]
     fn put(&mut self, at: usize, count: u64) {
-        let sum = &mut self.reach(at, at)[0];
+        let known = at.checked_sub(self.first).and_then(|place| self.low.own().get_mut(place));
+        let sum = match known {
+            Some(sum) => sum,
+            None => &mut self.reach(at, at)[0],
+        };
         let [high, low] = halves(u64::from(*sum).saturating_add(count));
         *sum = low;
         if high > 0 {
