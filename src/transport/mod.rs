@@ -223,7 +223,7 @@ impl Transport {
         second: &mut SecondSending<'_>,
         exchange: impl Fn(Lease<Connection>) -> Result<T, Fault>,
     ) -> Result<T, Error> {
-        let begun = Instant::now();
+        let begun = self.now_if_observed();
         let (lease, reused) = self.lease(origin, bounds)?;
         self.leased(origin, begun, reused);
         let outcome = match exchange(lease) {
@@ -232,7 +232,7 @@ impl Transport {
             Err(fault)
                 if reused && self.retry_stale && fault.is_before_response() && second.take() =>
             {
-                let begun = Instant::now();
+                let begun = self.now_if_observed();
                 let lease = self.fresh_lease(origin, bounds);
                 let lease = lease.inspect_err(|_| second.put_back())?;
                 self.leased(origin, begun, false);
@@ -243,8 +243,13 @@ impl Transport {
         outcome.map_err(Fault::into_error)
     }
 
-    fn leased(&self, origin: &Origin, begun: Instant, reused: bool) {
-        if !self.observers.is_empty() {
+    /// The time, if observers learn how long a lease takes.
+    fn now_if_observed(&self) -> Option<Instant> {
+        (!self.observers.is_empty()).then(Instant::now)
+    }
+
+    fn leased(&self, origin: &Origin, begun: Option<Instant>, reused: bool) {
+        if let Some(begun) = begun {
             let lease = observe::Lease::new(&origin.name, begun.elapsed(), reused);
             self.observers.notify(|observer| observer.connection_leased(&lease));
         }
@@ -252,10 +257,12 @@ impl Transport {
 
     /// A connection, and whether it was used before.
     fn lease(&self, origin: &Origin, bounds: &Bounds) -> Result<(Lease<Connection>, bool), Error> {
-        let permit = match self.acquire(origin, bounds)? {
+        let (acquired, now) = self.acquire(origin, bounds)?;
+        let permit = match acquired {
             Acquired::Open(permit) => permit,
             Acquired::Reused(mut lease, since) => {
-                let reason = match since.elapsed() >= self.pool_config.idle_timeout {
+                let idle = now.saturating_duration_since(since);
+                let reason = match idle >= self.pool_config.idle_timeout {
                     // The cleaner has not closed it yet.
                     true => Some(CloseReason::Idle),
                     // Checked however briefly it was idle.
@@ -273,14 +280,19 @@ impl Transport {
     /// A connection that was never used. An idle one is closed for it: it was idle as long as the
     /// one that turned out dead.
     fn fresh_lease(&self, origin: &Origin, bounds: &Bounds) -> Result<Lease<Connection>, Error> {
-        let permit = match self.acquire(origin, bounds)? {
+        let permit = match self.acquire(origin, bounds)?.0 {
             Acquired::Open(permit) => permit,
             Acquired::Reused(lease, _) => lease.replace(CloseReason::Broken),
         };
         self.open(origin, permit, bounds)
     }
 
-    fn acquire(&self, origin: &Origin, bounds: &Bounds) -> Result<Acquired<Connection>, Error> {
+    /// A place in the pool, and when it was granted.
+    fn acquire(
+        &self,
+        origin: &Origin,
+        bounds: &Bounds,
+    ) -> Result<(Acquired<Connection>, Instant), Error> {
         if bounds.is_cancelled() {
             return Err(Error::cancelled());
         }
@@ -289,15 +301,16 @@ impl Transport {
             None => bounds.deadline,
         };
         let acquired = self.pool.acquire(origin.id, deadline, bounds.cancel.as_ref());
+        let now = Instant::now();
         match acquired {
             // The grant came too late to be used here; the next waiter may have more time.
-            Ok(acquired) if bounds.deadline.is_past(Instant::now()) => {
+            Ok(acquired) if bounds.deadline.is_past(now) => {
                 if let Acquired::Reused(lease, _) = acquired {
                     lease.give_back();
                 }
                 Err(Error::timeout(Phase::PoolWait))
             }
-            Ok(acquired) => Ok(acquired),
+            Ok(acquired) => Ok((acquired, now)),
             Err(Refused::TimedOut) => {
                 let error = Error::timeout(Phase::PoolWait);
                 Err(match self.pool_config.acquire_timeout {
