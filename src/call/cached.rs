@@ -113,7 +113,7 @@ impl Gate<'_> {
 
 /// A request that is ready to be sent, or its answer.
 pub(super) enum Prepare<O: Operation, T> {
-    Ready(Prepared<O::Content>, O::Reserved, Option<Slot>),
+    Ready((Prepared<O::Content>, O::Reserved), Option<Slot>),
     Answered(Box<Completed<T>>),
 }
 
@@ -133,9 +133,8 @@ pub(super) fn prepare<O: Operation, T: Measurable>(
     let mut caching = Caching::of(caller, operation);
     loop {
         let Some(now) = caching else {
-            let (prepared, reserved) =
-                operation.prepare(caller, target, observed.tags(), &mut Gate::Open)?;
-            return Ok(Prepare::Ready(prepared, reserved, None));
+            let ready = operation.prepare(caller, target, observed.tags(), &mut Gate::Open);
+            return ready.map(|ready| Prepare::Ready(ready, None));
         };
         let tags = observed.tags().clone();
         let mut gate = Gate::Look { caching: now, bounds, observed, found: None };
@@ -151,9 +150,9 @@ pub(super) fn prepare<O: Operation, T: Measurable>(
             }
             Some((key, Found::Nothing(miss))) => {
                 let slot = miss.map(|miss| miss.slot(key));
-                return Ok(Prepare::Ready(prepared, reserved, slot));
+                return Ok(Prepare::Ready((prepared, reserved), slot));
             }
-            None => return Ok(Prepare::Ready(prepared, reserved, None)),
+            None => return Ok(Prepare::Ready((prepared, reserved), None)),
         }
     }
 }

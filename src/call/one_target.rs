@@ -44,9 +44,10 @@ fn attempts<O: Operation, T: Measurable>(
     }
     fitness::warn(caller, &target, observed);
     let prepared = cached::prepare(call, target, &limits.bounds, attempt, observed);
-    let (prepared, reserved, slot) = match prepared.map_err(|error| limits.name_limit(error))? {
-        Prepare::Ready(prepared, reserved, slot) => (prepared, reserved, slot),
-        Prepare::Answered(completed) => return Ok(*completed),
+    let ((prepared, reserved), slot) = match prepared {
+        Ok(Prepare::Ready(ready, slot)) => (ready, slot),
+        Ok(Prepare::Answered(completed)) => return Ok(*completed),
+        Err(error) => return Err(limits.name_limit(error)),
     };
     // Under such a limit, a model may also reason less.
     let slot = slot.filter(|_| !operation.is_cut_short(&prepared));

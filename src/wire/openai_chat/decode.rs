@@ -61,7 +61,8 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let mut repaired = None;
     let (envelope, choice) = Envelope::read::<Choice<'_>>(body, &mut repaired)?;
     let Object(message) = choice.message;
-    let mut answer = message.answer(body)?;
+    let mut answer = Answer::default();
+    message.fill(&mut answer, body)?;
     let opaque = std::mem::take(&mut answer.unknown).opaque()?;
     let content = answer.parts();
     let finish_reason = reason(envelope.finish_reason.as_deref(), &content);
@@ -70,9 +71,10 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
 }
 
 impl Body<'_> {
-    /// Returns its content. Calls without an id get one made from `body`.
-    fn answer(self, body: &[u8]) -> Result<Answer, Failure> {
-        let mut answer = Answer { unknown: self.unknown, ..Answer::default() };
+    /// Fills an empty answer, in place because it is large. Calls without an id get one made from
+    /// `body`.
+    fn fill(self, answer: &mut Answer, body: &[u8]) -> Result<(), Failure> {
+        answer.unknown = self.unknown;
         answer.images = answer.unknown.take_images();
         let named = [("reasoning_content", self.reasoning_content), ("reasoning", self.reasoning)];
         answer.reasoning = named.into_iter().find_map(|(field, value)| {
@@ -81,7 +83,7 @@ impl Body<'_> {
         });
         match self.content {
             Written::Text(text) if text.is_empty() => {}
-            Written::Text(text) => answer.content.push(Part::text(text)),
+            Written::Text(text) => answer.content = vec![Part::text(text)],
             Written::Value(content) => {
                 if let Value::Array(blocks) = bounded(content)? {
                     answer.content.extend(blocks.into_iter().filter_map(block));
@@ -125,7 +127,7 @@ impl Body<'_> {
             let Function { name, arguments, .. } = Function::of(members);
             answer.calls.push(Part::ToolCall(tool_call(0, String::new(), name, arguments, seed)));
         }
-        Ok(answer)
+        Ok(())
     }
 }
 
