@@ -29,10 +29,10 @@ use crate::wire::Delivery;
 /// Something a client can ask of a provider.
 pub(super) trait Operation {
     /// What it keeps of a prepared request.
-    type Content: Send + Sync + 'static;
+    type Content;
 
     /// What is reserved for an attempt.
-    type Reserved: Reserved + Send + 'static;
+    type Reserved: Reserved;
 
     /// Whether the answer comes whole or as a stream.
     fn delivery(&self) -> Delivery;

@@ -8,6 +8,7 @@ use super::target::Target;
 use super::token_requests::TokenRequests;
 use super::{Caller, url};
 use crate::bounds::Bounds;
+use crate::config::ProviderSettings;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::header::{HeaderValue, header_name};
 use crate::key::Secrets;
@@ -78,6 +79,91 @@ pub(super) struct Signature {
 }
 
 impl Signature {
+    /// Signs a request over the bytes it sends, within `bounds`.
+    ///
+    /// # Errors
+    ///
+    /// [`Authentication`](ErrorKind::Authentication) if the credentials cannot be had.
+    fn of(
+        target: &Target,
+        method: Method,
+        uri: &Url,
+        body: &[u8],
+        caller: &Caller,
+        bounds: &Bounds,
+    ) -> Result<Self, Error> {
+        let settings = &target.endpoint.settings;
+        if let Some(lacking) = &settings.lacking {
+            let message = format!("there is no recording of this request, and {lacking}");
+            return Err(Error::new(ErrorKind::Configuration, message));
+        }
+        let refused = |message: String| {
+            Error::new(ErrorKind::Authentication, message).with_phase(Phase::Encode)
+        };
+        let Some(credentials) = &settings.credentials else { return Ok(Self::none(settings)) };
+        #[cfg(not(feature = "vertex"))]
+        let _ = caller;
+        #[cfg(feature = "vertex")]
+        let tokens = TokenRequests { caller, settings };
+        let mut unsigned = Unsigned {
+            method: method.as_str(),
+            url: uri.as_str(),
+            body,
+            bounds,
+            #[cfg(feature = "vertex")]
+            tokens: &tokens,
+        };
+        let failed = |cause: Box<dyn StdError + Send + Sync>| match cause.downcast::<Error>() {
+            Ok(error) => error.with_phase(Phase::Encode),
+            Err(cause) => {
+                let message = format!("cannot get credentials for {}", settings.profile.id);
+                refused(message).with_source(cause)
+            }
+        };
+        let completed = match url::lacks_project(uri) {
+            false => None,
+            true => {
+                let project = credentials.project(&unsigned).map_err(failed)?;
+                let project = project.ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::Configuration,
+                        "the Google Cloud project is unknown; set GOOGLE_VERTEX_PROJECT, or call \
+                         .project(…)",
+                    )
+                })?;
+                Some(url::with_project(uri, &project)?)
+            }
+        };
+        if let Some(url) = &completed {
+            unsigned.url = url.as_str();
+        }
+        let made = credentials.headers(&unsigned).map_err(failed)?;
+        let mut secrets = Secrets::clone(&settings.secrets);
+        let mut headers = Vec::with_capacity(made.len());
+        for (name, value) in &made {
+            // AWS repeats the time in errors about the clock.
+            if !name.eq_ignore_ascii_case("x-amz-date") {
+                secrets.add_header(name, value.expose());
+            }
+            let name = header_name(name).ok_or_else(|| {
+                refused(format!("the credentials set a header {name:?}, which is not a valid header name; correct it"))
+            })?;
+            let value = HeaderValue::new(value.expose()).ok_or_else(|| {
+                refused(format!(
+                    "the credentials set the header {name} to a value with a character that a header \
+                     cannot carry; correct it"
+                ))
+            })?;
+            headers.push((name, value.secret(true)));
+        }
+        Ok(Self { uri: completed, headers, secrets: Arc::new(secrets) })
+    }
+
+    /// That of a request that needs no credentials of its own.
+    fn none(settings: &ProviderSettings) -> Self {
+        Self { uri: None, headers: Vec::new(), secrets: Arc::clone(&settings.secrets) }
+    }
+
     /// Adds headers of the request itself.
     pub(super) fn with_headers(mut self, headers: &[(String, HeaderValue)]) -> Self {
         self.headers.extend_from_slice(headers);
@@ -102,77 +188,13 @@ impl<C> Prepared<C> {
     ///
     /// [`Authentication`](ErrorKind::Authentication) if the credentials cannot be had.
     pub(super) fn sign(&self, caller: &Caller, bounds: &Bounds) -> Result<Signature, Error> {
-        let settings = &self.target.endpoint.settings;
-        if let Some(lacking) = &settings.lacking {
-            let message = format!("there is no recording of this request, and {lacking}");
-            return Err(Error::new(ErrorKind::Configuration, message));
-        }
-        let refused = |message: String| {
-            Error::new(ErrorKind::Authentication, message).with_phase(Phase::Encode)
-        };
-        let Some(credentials) = &settings.credentials else { return Ok(self.unsigned()) };
-        #[cfg(not(feature = "vertex"))]
-        let _ = caller;
-        #[cfg(feature = "vertex")]
-        let tokens = TokenRequests { caller, settings };
-        let mut unsigned = Unsigned {
-            method: self.method.as_str(),
-            url: self.uri.as_str(),
-            body: &self.body,
-            bounds,
-            #[cfg(feature = "vertex")]
-            tokens: &tokens,
-        };
-        let failed = |cause: Box<dyn StdError + Send + Sync>| match cause.downcast::<Error>() {
-            Ok(error) => error.with_phase(Phase::Encode),
-            Err(cause) => {
-                let message = format!("cannot get credentials for {}", settings.profile.id);
-                refused(message).with_source(cause)
-            }
-        };
-        let uri = match url::lacks_project(&self.uri) {
-            false => None,
-            true => {
-                let project = credentials.project(&unsigned).map_err(failed)?;
-                let project = project.ok_or_else(|| {
-                    Error::new(
-                        ErrorKind::Configuration,
-                        "the Google Cloud project is unknown; set GOOGLE_VERTEX_PROJECT, or call \
-                         .project(…)",
-                    )
-                })?;
-                Some(url::with_project(&self.uri, &project)?)
-            }
-        };
-        if let Some(url) = &uri {
-            unsigned.url = url.as_str();
-        }
-        let made = credentials.headers(&unsigned).map_err(failed)?;
-        let mut secrets = Secrets::clone(&settings.secrets);
-        let mut headers = Vec::with_capacity(made.len());
-        for (name, value) in &made {
-            // AWS repeats the time in errors about the clock.
-            if !name.eq_ignore_ascii_case("x-amz-date") {
-                secrets.add_header(name, value.expose());
-            }
-            let name = header_name(name).ok_or_else(|| {
-                refused(format!("the credentials set a header {name:?}, which is not a valid header name; correct it"))
-            })?;
-            let value = HeaderValue::new(value.expose()).ok_or_else(|| {
-                refused(format!(
-                    "the credentials set the header {name} to a value with a character that a header \
-                     cannot carry; correct it"
-                ))
-            })?;
-            headers.push((name, value.secret(true)));
-        }
-        Ok(Signature { uri, headers, secrets: Arc::new(secrets) })
+        let Self { target, method, uri, body, .. } = self;
+        Signature::of(target, *method, uri, body, caller, bounds)
     }
 
     /// The signature of a request that needs no credentials of its own.
     pub(super) fn unsigned(&self) -> Signature {
-        let secrets = Arc::clone(&self.target.endpoint.settings.secrets);
-        Signature { uri: None, headers: Vec::new(), secrets }
+        Signature::none(&self.target.endpoint.settings)
     }
 
     /// The request as its recording is found: all that is sent, except for credentials and for the

@@ -12,13 +12,13 @@ use crate::call::run::{Completed, run};
 use crate::call::target::{Asked, Target};
 use crate::call::{unpriced, url};
 use crate::config::TimeLimits;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::header::HeaderValue;
 use crate::metrics;
 use crate::observed::Ended;
 use crate::tags::Tags;
 use crate::transport::Method;
-use crate::wire::batch::{Interface, Job, JobPage};
+use crate::wire::batch::Interface;
 use crate::wire::{Delivery, Failure, Reply};
 
 /// Reads a successful response.
@@ -75,26 +75,26 @@ impl<'a> Ask<'a> {
     }
 }
 
+/// Reads a successful response, and keeps what it says.
+type Read<'a> = &'a dyn Fn(Reply<'_>) -> Result<(), Failure>;
+
 /// The request as an operation.
-struct Request<'a, T> {
+struct Request<'a> {
     service: &'a Service,
     ask: &'a Ask<'a>,
     /// Taken when the request is prepared, which happens once: a copy could have 200 MB.
     payload: Cell<Option<Payload>>,
-    decode: Decode<T>,
+    read: Read<'a>,
 }
 
 /// What an attempt needs of the request.
-struct Content<T> {
-    interface: &'static dyn Interface,
+struct Content<'a> {
     content_type: Option<HeaderValue>,
     headers: Vec<(String, HeaderValue)>,
     once: bool,
-    decode: Decode<T>,
+    read: Read<'a>,
 }
 
-impl Measurable for Job {}
-impl Measurable for JobPage {}
 impl Measurable for () {}
 
 impl Service {
@@ -103,17 +103,25 @@ impl Service {
     /// # Errors
     ///
     /// As for any call.
-    pub(super) fn ask<T: Measurable>(
-        &self,
-        mut ask: Ask<'_>,
-        decode: Decode<T>,
-    ) -> Result<T, Error> {
+    pub(super) fn ask<T>(&self, ask: Ask<'_>, decode: Decode<T>) -> Result<T, Error> {
+        let answer = Cell::new(None);
+        let read = |reply: Reply<'_>| {
+            answer.set(Some(decode(self.interface, reply)?));
+            Ok(())
+        };
+        self.ask_and_read(ask, &read)?;
+        let unread = || Error::new(ErrorKind::Protocol, "the answer was not read");
+        answer.take().ok_or_else(unread)
+    }
+
+    /// Sends a request and lets `read` read the answer. It is compiled once for all answers.
+    fn ask_and_read(&self, mut ask: Ask<'_>, read: Read<'_>) -> Result<(), Error> {
         let payload = Cell::new(ask.body.take());
-        let request = Request { service: self, ask: &ask, payload, decode };
+        let request = Request { service: self, ask: &ask, payload, read };
         let begun = Instant::now();
         let (observed, Completed { tried, .. }) = run(&self.caller, &request, asked, begun)?;
         observed.end(&Ended { attempts: &tried.attempts, ..Ended::default() });
-        Ok(tried.value)
+        Ok(())
     }
 }
 
@@ -130,8 +138,8 @@ pub(super) fn options(service: &Service) -> Options<'_> {
     }
 }
 
-impl<T: 'static> Operation for Request<'_, T> {
-    type Content = Content<T>;
+impl<'a> Operation for Request<'a> {
+    type Content = Content<'a>;
     type Reserved = ();
 
     fn delivery(&self) -> Delivery {
@@ -177,11 +185,10 @@ impl<T: 'static> Operation for Request<'_, T> {
         let headers = headers
             .filter_map(|(name, value)| Some(((*name).to_owned(), HeaderValue::new(value)?)));
         let content = Content {
-            interface: self.service.interface,
             content_type,
             headers: headers.collect(),
             once: self.ask.once.is_some(),
-            decode: self.decode,
+            read: self.read,
         };
         let betas = self.ask.betas.clone();
         Ok((Prepared { target, method, uri, body, betas, content }, ()))
@@ -193,7 +200,7 @@ impl<T: 'static> Operation for Request<'_, T> {
 }
 
 /// Makes one attempt.
-fn asked<T>(mut attempt: OngoingAttempt<'_, '_, Content<T>>, (): ()) -> Result<T, Error> {
+fn asked(mut attempt: OngoingAttempt<'_, '_, Content<'_>>, (): ()) -> Result<(), Error> {
     let content = &attempt.prepared.content;
     if content.once {
         attempt.second.forbid();
@@ -201,5 +208,5 @@ fn asked<T>(mut attempt: OngoingAttempt<'_, '_, Content<T>>, (): ()) -> Result<T
     let signature = attempt.sign()?.with_headers(&content.headers);
     let incoming = attempt.exchange_live(&signature, content.content_type.as_ref())?;
     let reply = incoming.reply();
-    unpriced::read(reply, &signature.secrets, |_| (content.decode)(content.interface, reply))
+    unpriced::read(reply, &signature.secrets, |_| (content.read)(reply))
 }

@@ -8,7 +8,6 @@ use super::Service;
 use super::drafts::Draft;
 use super::exchange::{Ask, Payload, Place};
 use super::submit::{BEFORE_LOOKUP, is_in_doubt};
-use crate::call::operation::Measurable;
 use crate::error::{Error, ErrorKind};
 use crate::header::HeaderValue;
 use crate::path_segment;
@@ -30,17 +29,12 @@ struct UploadedFile {
     is_pending: bool,
 }
 
-impl Measurable for UploadedFile {}
-impl Measurable for Session {}
-
 /// How far an upload in pieces has got.
 enum Arrived {
     /// The provider waits for the bytes from here on, if it says so.
     Until(Option<usize>),
     Whole(UploadedFile),
 }
-
-impl Measurable for Arrived {}
 
 impl Service {
     /// Uploads the lines of a job. Returns the id of the file, which can be used.
