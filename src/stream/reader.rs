@@ -41,7 +41,8 @@ pub(super) type Batch = Vec<StreamEvent>;
 /// the reader writes it before it closes the channel, and others read it afterwards.
 pub(super) type ReaderError = Arc<Mutex<Option<Error>>>;
 
-/// Reads a source, step by step.
+/// Reads a source, step by step. Boxed, because its thread would otherwise keep copies of it on
+/// the stack for as long as the stream is open.
 pub(super) struct Reader {
     pub(super) source: Source,
     begun: bool,
@@ -57,11 +58,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(source: Source) -> Self {
+    pub(super) fn new(source: Source) -> Box<Self> {
         let limit = source.pace.begin;
         // The idle time starts with the response.
         let progressed = true;
-        Self { source, begun: false, last: Instant::now(), progressed, limit, grace: None }
+        let last = Instant::now();
+        Box::new(Self { source, begun: false, last, progressed, limit, grace: None })
     }
 
     /// Waits for the first event.
@@ -69,7 +71,7 @@ impl Reader {
     /// # Errors
     ///
     /// The error of a stream that fails before its first event.
-    pub(super) fn begin(mut self) -> Result<StartedStream, Error> {
+    pub(super) fn begin(mut self: Box<Self>) -> Result<StartedStream, Error> {
         let mut events = Vec::new();
         let end = loop {
             match self.step(&mut events) {
@@ -91,7 +93,7 @@ impl Reader {
     /// Reads to the end on a thread of its own, and passes the events on. `whole` says that the
     /// answer is already complete.
     pub(super) fn spawn(
-        self,
+        self: Box<Self>,
         whole: bool,
         sender: Sender<Batch>,
         cancel: Option<CancelToken>,
@@ -106,7 +108,7 @@ impl Reader {
 
     /// Returning closes the connection, unless the body was read to its end.
     fn run(
-        mut self,
+        mut self: Box<Self>,
         whole: bool,
         sender: &Sender<Batch>,
         cancel: Option<CancelToken>,
@@ -234,7 +236,7 @@ impl Reader {
     }
 
     /// Reads the rest of the body after a complete answer, so that the connection can be reused.
-    fn drain(mut self) {
+    fn drain(mut self: Box<Self>) {
         self.source.watch.set_deadline(Deadline::after(Instant::now(), DRAIN));
         let mut read = 0;
         while read < MAX_DRAIN {
