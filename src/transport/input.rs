@@ -78,6 +78,12 @@ impl Input {
         self.last = length;
     }
 
+    /// How many bytes the buffer takes.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Frees what an idle connection does not need.
     pub(super) fn shrink(&mut self) {
         if self.start == self.end && self.bytes.len() > START {

@@ -31,7 +31,7 @@ impl Link {
             if !transport.await_input(timeout)? {
                 return Ok(0);
             }
-            *full = transport.buffers().input_append_buf().is_empty();
+            *full = transport.is_tls() && transport.buffers().input_append_buf().is_empty();
         }
         let input = transport.buffers().input();
         let length = input.len().min(buffer.len());

@@ -22,6 +22,7 @@ mod records;
 mod resolve;
 mod steps;
 mod tcp;
+mod tcp_buffers;
 #[cfg(all(test, target_os = "linux", not(loom)))]
 mod tests;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]

@@ -16,7 +16,6 @@ use super::progress::Progress;
 use super::race;
 use super::resolve::{Resolver, Unresolved};
 use super::steps::Steps;
-use super::tcp::INPUT;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use super::trust::{Trust, advice, trust};
 use crate::bounds::Bounds;
@@ -27,6 +26,10 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::observe::Observers;
 use crate::sync::none_held;
 use crate::url::Url;
+
+/// The size of the input buffer of TLS: the most that one read through it returns. A record of the
+/// largest size takes two reads. ureq's default is 128 KiB per direction and connection.
+const INPUT: usize = 8 * 1024;
 
 /// The size of the output buffer of TLS or a proxy. Most requests fit, head and body; larger ones
 /// are sent in pieces of this size.

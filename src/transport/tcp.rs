@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::time::Duration as UreqDuration;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
+    Buffers, ConnectionDetails, NextTimeout, ShutdownHandle, Transport,
 };
 
 use super::progress::Progress;
 use super::race;
+use super::tcp_buffers::TcpBuffers;
 use crate::deadline::Deadline;
 
 /// A read with this timeout does not wait: it fails with `Error::Timeout` if there is nothing to
@@ -25,10 +26,6 @@ pub(super) const NO_WAIT: NextTimeout = NextTimeout {
     per_write: None,
 };
 
-/// The most that one read returns through TLS or a proxy. ureq's default is 128 KiB per direction
-/// and connection.
-pub(super) const INPUT: usize = 12 * 1024;
-
 /// What TLS adds to a record: at most 256 bytes in TLS 1.3 (RFC 8446 section 5.2), 2,048 in TLS 1.2
 /// in theory, and far less with the ciphers in use.
 const RECORD_OVERHEAD: usize = 512;
@@ -39,7 +36,7 @@ const RECORD_OVERHEAD: usize = 512;
 pub(super) struct Tcp {
     socket: Socket,
     /// For the TLS or the proxy above it.
-    buffers: LazyBuffers,
+    buffers: TcpBuffers,
 }
 
 struct Socket {
@@ -78,7 +75,7 @@ impl Tcp {
         let output = details.config.output_buffer_size() + RECORD_OVERHEAD;
         Ok(Self {
             socket: Socket { stream, read_timeout: None, write_timeout: None, silent: false },
-            buffers: LazyBuffers::new(INPUT, output),
+            buffers: TcpBuffers::new(output),
         })
     }
 
@@ -224,6 +221,8 @@ impl Transport for Tcp {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        // The wait may be long.
+        self.buffers.free_output();
         let outcome = self.socket.read(self.buffers.input_append_buf(), timeout.after);
         let amount = outcome.map_err(|cause| error(cause, timeout))?;
         self.buffers.input_appended(amount);
@@ -338,6 +337,24 @@ mod tests {
             let expected = Some(long - Duration::from_micros(kept));
             let Socket { read_timeout, write_timeout, .. } = tcp.socket;
             assert_eq!([read_timeout, write_timeout], [expected; 2], "{less}");
+        }
+    }
+
+    #[test]
+    fn only_what_it_reads_into_is_kept_while_it_waits() {
+        let (listener, address, _) = addresses();
+        let mut tcp = connect(&[address], NextTimeout::default()).unwrap();
+        assert_eq!(tcp.buffers.size(), 0);
+        let (mut server, _) = listener.accept().unwrap();
+        let request = b"request";
+        for _ in 0..2 {
+            tcp.buffers().output()[..request.len()].copy_from_slice(request);
+            tcp.transmit_output(request.len(), NextTimeout::default()).unwrap();
+            let mut received = [0; 7];
+            server.read_exact(&mut received).unwrap();
+            assert_eq!(&received, request);
+            assert!(matches!(tcp.await_input(NO_WAIT), Err(ureq::Error::Timeout(_))));
+            assert_eq!(tcp.buffers.size(), 8 * 1024);
         }
     }
 
