@@ -4,14 +4,16 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::loopback;
 use support::routes::{MODELS, Servers, config, names, touchy};
+use support::{builder, loopback};
 use tollgate::route::{
     BreakerConfig, Candidate, Cheapest, RestReason, Route, RouteTarget, RoutedCall, Sticky,
     Strategy, TargetStep,
 };
 use tollgate::testing::Reply;
-use tollgate::{Attempt, Budget, ChatRequest, Client, ErrorKind, Money, Observer, observe::Call};
+use tollgate::{
+    Attempt, Budget, ChatRequest, Client, EmbedRequest, ErrorKind, Money, Observer, observe::Call,
+};
 
 #[test]
 fn keys_of_one_provider_are_targets_of_their_own() {
@@ -247,6 +249,48 @@ fn a_misspelled_route_gets_the_names_of_those_that_exist() {
     let error = client.chat(ChatRequest::from("hi").model("al")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().ends_with("; the client's routes are \"all\""), "{error}");
+}
+
+#[test]
+fn a_model_that_its_provider_does_not_know_may_be_a_misspelled_route() {
+    let not_found = |model: &str, provider: &str| {
+        let server = loopback();
+        server.default_reply(Reply::error(404, "model_not_found", "model 'it' not found"));
+        let target = format!("{provider}/x");
+        let routes = ["cheap", "clever"].map(|name| Route::new(name).target(target.as_str()));
+        let client = builder(&server, provider).routes(routes).build().unwrap();
+        let request = ChatRequest::from("hi").model(model);
+        let error = client.chat(&request).unwrap_err();
+        let streamed = client.stream(&request).unwrap_err();
+        assert_eq!((error.kind(), server.request_count()), (ErrorKind::NotFound, 2));
+        let embedding = client.embed(EmbedRequest::from("hi").model(model)).unwrap_err();
+        assert!(!embedding.to_string().contains("did you mean"), "{embedding}");
+        [error, streamed].map(|error| error.to_string())
+    };
+    let both = "ollama pull\"; did you mean the route \"cheap\"? (";
+    let cheap = "not found; did you mean the route \"cheap\"? (";
+    for (provider, advice) in [("openai", cheap), ("ollama", both)] {
+        for error in not_found("cheep", provider) {
+            assert!(error.contains(advice), "{error}");
+        }
+    }
+    // It names its provider, or is like no route.
+    for model in ["openai/cheep", "sonnet"] {
+        for error in not_found(model, "openai") {
+            assert!(!error.contains("did you mean"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_model_of_the_catalogue_is_no_misspelled_route() {
+    let server = loopback();
+    server.default_reply(Reply::error(404, "model_not_found", "no access"));
+    let route = Route::new("gpt-4o-max").target("openai/x");
+    let client = builder(&server, "openai").route(route).build().unwrap();
+    let error = client.chat(ChatRequest::from("hi").model("gpt-4o-mini")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(!error.to_string().contains("did you mean"), "{error}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod fitness;
 mod input_only;
 mod known;
 mod lists;
+mod misspelt;
 mod models;
 mod moderate;
 mod one_target;

@@ -10,7 +10,7 @@ use super::prepared::Prepared;
 use super::run::{Attempting, Begun, Completed, has_ended};
 use super::target::Target;
 use super::time_limits::CallTimeLimits;
-use super::{Caller, fitness, room};
+use super::{Caller, fitness, misspelt, room};
 use crate::answer_source::AnswerSource;
 use crate::cache::Slot;
 use crate::error::{Attempt, Error};
@@ -27,7 +27,16 @@ pub(super) fn run<O: Operation, T: Measurable>(
     observed: &mut ObservedCall,
 ) -> Result<Completed<T>, Error> {
     let endpoint = Arc::clone(&target.endpoint);
-    attempts(call, target, attempt, observed).map_err(|error| endpoint.explain(error))
+    let is_listed = target.known.model.is_some();
+    attempts(call, target, attempt, observed).map_err(|error| {
+        let error = endpoint.explain(error);
+        match call.operation.chat() {
+            Some(_) if !is_listed => {
+                misspelt::suggest_routes(error, call.options.asked, call.caller)
+            }
+            _ => error,
+        }
+    })
 }
 
 fn attempts<O: Operation, T: Measurable>(

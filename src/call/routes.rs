@@ -14,7 +14,7 @@ use crate::catalogue::{Capabilities, Catalogue, Conditions};
 use crate::chat::{ReasoningEffort, Usage};
 use crate::config::{Cascade, CheckedRoute, Classifier, ProviderSettings, Settings};
 use crate::cost::{MaxPrice, Money};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::observed::Server;
 use crate::provider::Provider;
 use crate::routing::{Expected, Hedge, RouteState, RoutedTarget, Rules, TargetState, TargetStatus};
@@ -174,18 +174,10 @@ impl Routes {
         self.set.is_empty() && self.automatic.is_empty()
     }
 
-    /// Adds the names of the routes to the error for a model that names no provider: it may be a
-    /// misspelled route.
-    pub(super) fn name_in(&self, error: Error, asked: Asked<'_>) -> Error {
-        let may_be_route = matches!(asked, Asked::Model(None, Some(model)) if !model.contains('/'));
-        if self.is_empty() || !may_be_route || error.kind() != ErrorKind::Configuration {
-            return error;
-        }
-        let set = self.set.iter().map(|route| &route.state.name);
-        let names = set.chain(self.automatic.iter().map(|route| &route.name));
-        let names: Vec<_> = names.map(|name| format!("{name:?}")).collect();
-        let advice = format!("the client's routes are {}", names.join(", "));
-        error.with_advice(Some(advice))
+    /// The names of all routes.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let set = self.set.iter().map(|route| route.state.name.as_str());
+        set.chain(self.automatic.iter().map(|route| route.name.as_str()))
     }
 
     /// The health of each model that is called with the client's own key.

@@ -24,7 +24,7 @@ use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::routes::{CallRoute, Found};
 use super::target::{self, Target};
 use super::time_limits::CallTimeLimits;
-use super::{Caller, cached, one_target, replayed, routed};
+use super::{Caller, cached, misspelt, one_target, replayed, routed};
 use crate::answer_source::AnswerSource;
 use crate::catalogue::Needs;
 use crate::config::{Cascade, Timeouts};
@@ -256,7 +256,7 @@ impl<'a, O: Operation> Begun<'a, O> {
         let Caller { endpoints, routes, settings, transport, .. } = &**self.caller;
         let asked = self.options.asked;
         target::resolve(asked, endpoints, settings, transport)
-            .map_err(|error| routes.name_in(error, asked))
+            .map_err(|error| misspelt::list_routes(error, asked, routes))
     }
 
     /// Begins to report the call to observers. They see the names of a server and a model at first.

@@ -170,6 +170,15 @@ impl Error {
         self
     }
 
+    /// Adds to the advice.
+    pub(crate) fn with_more_advice(mut self, more: String) -> Self {
+        self.0.advice = Some(match self.0.advice.take() {
+            Some(advice) => format!("{advice}; {more}"),
+            None => more,
+        });
+        self
+    }
+
     pub(crate) fn with_refusal(mut self, refusal: impl StdError + Send + Sync + 'static) -> Self {
         self.0.refusal = Some(Arc::new(refusal));
         self
