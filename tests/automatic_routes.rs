@@ -2,15 +2,18 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use support::quick_retries;
+use std::time::Duration;
 use support::routes::{Servers, config, touchy};
+use support::{eventually, quick_retries};
 use tollgate::catalogue::{Catalogue, Needs};
-use tollgate::route::{Route, RouteTarget, TargetStep};
+use tollgate::route::{Hedge, Route, RouteTarget, TargetStep};
 use tollgate::testing::Reply;
 use tollgate::{
-    ChatRequest, Client, ClientBuilder, CostConfig, ErrorKind, Image, MaxPrice, Message, Money,
-    Prices,
+    Budget, ChatRequest, Client, ClientBuilder, CostConfig, Decision, ErrorKind, GiveUp, Image,
+    MaxPrice, Message, Money, Prices,
 };
 
 /// Three providers, whose cheapest model is groq's, then openai's, then anthropic's.
@@ -166,7 +169,7 @@ fn a_route_that_has_the_same_model_shares_its_health() {
     assert_eq!(servers.counts()[2], sent);
 }
 
-const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn needs_of_the_route_apply_to_every_call() {
@@ -282,4 +285,104 @@ fn a_client_selects_among_the_providers_it_has_keys_for() {
     }
     let best = selection.best().unwrap().name();
     assert_eq!(client.chat(ChatRequest::from("hi").model(best)).unwrap().text(), "from groq");
+}
+
+/// Lets openai answer only after groq has got as many requests, and `ahead` more: a hedge may be
+/// answered before the silent request has been sent.
+fn in_order(servers: &Servers, ahead: u64) {
+    let arrivals = Arc::new((Mutex::new(0), Condvar::new()));
+    let (seen, answered) = (Arc::clone(&arrivals), AtomicU64::new(0));
+    servers.0[2].respond(move |_| {
+        *seen.0.lock().unwrap() += 1;
+        seen.1.notify_all();
+        None
+    });
+    servers.0[0].respond(move |_| {
+        let needed = answered.fetch_add(1, Ordering::Relaxed);
+        let arrived = arrivals.0.lock().unwrap();
+        drop(arrivals.1.wait_while(arrived, |arrived| *arrived <= needed + ahead).unwrap());
+        None
+    });
+}
+
+#[test]
+fn a_silent_model_is_hedged_by_the_next_in_the_ranking() {
+    for streamed in [false, true] {
+        let servers = Servers::start();
+        in_order(&servers, 0);
+        servers.0[2].default_reply(Reply::hang());
+        let route = Route::auto("best").hedge(Hedge::after(Duration::from_millis(2)));
+        let budget = Budget::total(Money::dollars(100));
+        let client = builder(&servers, route).budget(budget).timeout(LIMIT).build().unwrap();
+        let mut wasted = Money::ZERO;
+        for call in 1..=2_u64 {
+            let response = match streamed {
+                false => client.chat("hi").unwrap(),
+                true => client.stream("hi").unwrap().finish().unwrap(),
+            };
+            assert_eq!(response.text(), "from openai");
+            let [lost, won] = response.attempts() else { panic!("{:?}", response.attempts()) };
+            assert_eq!((lost.provider.as_str(), won.provider.as_str()), ("groq", "openai"));
+            assert_eq!(lost.decision, Some(Decision::GiveUp(GiveUp::Superseded)));
+            assert!(won.failure.is_none());
+            let trace = response.route().unwrap();
+            assert!(matches!(trace.targets[0].steps[..], [TargetStep::Superseded]), "{trace}");
+            assert!(matches!(
+                trace.targets[1].steps[..],
+                [TargetStep::Hedged(_), TargetStep::Answered]
+            ));
+            assert!(trace.targets[1].reasons[0].contains("for 1,000 such calls"), "{trace}");
+
+            // The loser is settled like any request that is cancelled before it is answered.
+            eventually("every attempt has ended", || {
+                let reserved = client.costs().budgets[0].reserved;
+                let silent = client.targets().iter().all(|target| target.in_flight == 0);
+                reserved.is_zero() && silent && client.pool().total.active == 0
+            });
+            let spent = |provider: &str| {
+                let rows = client.costs().by_provider;
+                let row = rows.into_iter().find(|row| row.key == provider);
+                row.map_or(Money::ZERO, |row| row.tally.cost.total)
+            };
+            let cost = response.cost.unwrap().total;
+            assert_eq!(spent("openai"), Money::picos(cost.as_picos() * i128::from(call)));
+            assert!(spent("groq") > wasted);
+            wasted = spent("groq");
+            let targets = client.targets();
+            let of = |name: &str| targets.iter().find(|target| target.name == name).unwrap();
+            let (silent, other) = (of("groq/llama-small"), of("openai/gpt-mini"));
+            assert_eq!((silent.hedged, silent.failed, silent.answered), (call, 0, 0));
+            assert_eq!((other.hedged, other.failed, other.answered), (0, 0, call));
+        }
+        assert_eq!(servers.counts(), [2, 0, 2]);
+    }
+}
+
+#[test]
+fn a_model_of_an_automatic_route_is_hedged_at_its_percentile_once_that_is_known() {
+    let servers = Servers::start();
+    in_order(&servers, 20);
+    let route = Route::auto("best").hedge(Hedge::at_p95());
+    let client = builder(&servers, route).timeout(LIMIT).build().unwrap();
+    for _ in 0..20 {
+        assert_eq!(client.chat("hi").unwrap().text(), "from groq");
+    }
+    servers.0[2].reply(Reply::hang());
+    assert_eq!(client.chat("hi").unwrap().text(), "from openai");
+    let targets = client.targets();
+    let groq = targets.iter().find(|target| target.name == "groq/llama-small").unwrap();
+    assert_eq!((groq.answered, groq.hedged), (20, 1));
+}
+
+#[test]
+fn the_only_model_that_meets_the_needs_is_not_hedged() {
+    let servers = Servers::start();
+    let slow = Reply::text("slow").delay(Duration::from_millis(40));
+    servers.0[2].default_reply(slow);
+    let route = Route::auto("best").hedge(Hedge::after(Duration::from_millis(2)));
+    let route = route.needs(Needs::new().models(["llama-small"]));
+    let client = builder(&servers, route).build().unwrap();
+    let response = client.chat("hi").unwrap();
+    assert_eq!((response.text().as_str(), response.attempts().len()), ("slow", 1));
+    assert_eq!(client.targets()[0].hedged, 0);
 }
