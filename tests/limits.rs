@@ -175,6 +175,26 @@ fn tokens_are_reserved_by_the_bound_and_corrected_by_the_usage() {
 }
 
 #[test]
+fn an_output_limit_that_a_budget_sets_counts() {
+    let server = loopback();
+    let budget = || Budget::total(Money::dollars(1));
+    let limits = |tokens| Limits::new().tokens_per_minute(tokens);
+    // The provider may have served it, so all of it counts.
+    server.default_reply(Reply::status(502));
+    let client = limited(&server, limits(100_000)).budget(budget()).build().unwrap();
+    client.chat("hi").unwrap_err();
+    let sent = server.requests()[0].json()["max_tokens"].as_u64().unwrap();
+    assert!(sent > 4_096, "{sent}");
+    let reserved = 100_000 - tokens(&client);
+    assert!(reserved > sent - 4_000, "{reserved} of {sent}");
+
+    // Only the caller's own limit can be too large: a budget's takes what there is.
+    let client = limited(&server, limits(sent / 2)).budget(budget()).build().unwrap();
+    assert_eq!(client.chat("hi").unwrap_err().status(), Some(502));
+    assert!(tokens(&client) < sent / 4, "{}", tokens(&client));
+}
+
+#[test]
 fn an_attempt_that_may_have_been_served_counts_in_full() {
     let server = loopback();
     let client = client(&server, Limits::new().tokens_per_minute(100_000));

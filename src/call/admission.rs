@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::header::HeaderValue;
 use crate::tags::Tags;
 use crate::throttle::Amount;
+use crate::upper_bound::UpperBound;
 use crate::wire::{Delivery, Encoded, Wire};
 
 /// A request that is encoded and that the budgets allow.
@@ -77,14 +78,15 @@ pub(super) fn admit(
         Some(each) => plan.min_output_each(each),
         None => plan,
     })?;
-    let mut is_cut_short = false;
-    if let (Some(_), Some(limit)) = (least, reservation.output_limit()) {
+    let (mut is_cut_short, mut chosen) = (false, None);
+    if let (Some(least), Some(limit)) = (least, reservation.output_limit()) {
         is_cut_short = reservation.output_tokens() < planned;
         encoded.limit_output(u32::try_from(limit).unwrap_or(u32::MAX))?;
+        chosen = Some((limit, least));
     }
     let counts_tokens = caller.limiter.as_ref().is_some_and(|limiter| limiter.counts_tokens());
     let amount = match counts_tokens {
-        true => amount(costs, reservation.plan(), &encoded),
+        true => amount(costs, reservation.plan(), chosen, &encoded),
         false => Amount::default(),
     };
     let body = encoded.into_bytes();
@@ -92,11 +94,20 @@ pub(super) fn admit(
 }
 
 /// The most tokens that a request can use, as far as that is known. A provider counts no more for
-/// content that cannot be measured until it has answered.
-fn amount(costs: &CostTracker, plan: &CallPlan, encoded: &Encoded<'_>) -> Amount {
+/// content that cannot be measured until it has answered. `chosen` is the output limit that the
+/// budgets have set for each answer, and the least that they could have set.
+fn amount(
+    costs: &CostTracker,
+    plan: &CallPlan,
+    chosen: Option<(u64, u64)>,
+    encoded: &Encoded<'_>,
+) -> Amount {
     let expected_input = plan.expected_input();
-    let bound = costs.token_bound(plan, |limits| encoded.upper_bound(limits));
-    let (input, output) =
-        bound.map_or((expected_input, 0), |bound| (bound.input_tokens, bound.output_tokens));
-    Amount { input, output, expected_input }
+    let sent = chosen.map(|(limit, _)| limit);
+    let Ok(bound) = costs.token_bound(plan, sent, |limits| encoded.upper_bound(limits)) else {
+        return Amount { input: expected_input, expected_input, ..Amount::default() };
+    };
+    let UpperBound { input_tokens: input, output_tokens: output, .. } = bound;
+    let needed_output = chosen.map_or(output, |(_, least)| bound.output_of(least).min(output));
+    Amount { input, output, needed_output, expected_input }
 }

@@ -221,7 +221,7 @@ impl Operation for Embed<'_> {
         };
         let counts_tokens = caller.limiter.as_ref().is_some_and(|limiter| limiter.counts_tokens());
         let input = if counts_tokens { input_tokens() } else { 0 };
-        let amount = Amount { input, output: 0, expected_input };
+        let amount = Amount { input, output: 0, needed_output: 0, expected_input };
         let again = reservation.again();
         let (texts, dimensions) = (texts.len(), request.dimensions);
         let content = Encoding { format, texts, dimensions, again, text_bytes, amount };

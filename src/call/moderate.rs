@@ -142,7 +142,7 @@ impl Operation for Moderate<'_> {
 
         let plan = input_only::plan(caller, &target, tags, text_bytes, None);
         let (reservation, expected_input) = input_only::reserve(caller, plan, || most_tokens)?;
-        let amount = Amount { input: most_tokens, output: 0, expected_input };
+        let amount = Amount { input: most_tokens, output: 0, needed_output: 0, expected_input };
         let content = Encoding { results, text_bytes, again: reservation.again(), amount };
         let method = Method::Post;
         Ok((Prepared { target, method, uri, body, betas: None, content }, reservation))

@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn tokens(input: u64, output: u64) -> Amount {
-        Amount { input, output, expected_input: input }
+        Amount { input, output, needed_output: output, expected_input: input }
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Limiter {
         let mut accounts = Vec::new();
         for (place, rule) in self.rules.iter().enumerate().filter(applies) {
             if let Allowance::Set { tokens: Some(rate), .. } = rule.allowance {
-                let (needed, most) = (amount.expected_tokens(), rate.capacity());
+                let (needed, most) = (amount.needed_tokens(), rate.capacity());
                 if needed > most {
                     return Err(TooLarge { limit: rule.name.clone(), rate, needed });
                 }

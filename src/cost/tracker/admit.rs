@@ -232,9 +232,9 @@ impl CostTracker {
     }
 
     /// Computes the most tokens that the encoded request can use, whether or not a budget applies.
-    /// If it sets no output limit, the answer is assumed to have at most
-    /// [`default_output`](CostConfig::default_output) tokens, otherwise as many as the model can
-    /// write, at most 4,096.
+    /// `sent` is the output limit that was added to the encoded request. If there is no limit, the
+    /// answer is assumed to have at most [`default_output`](CostConfig::default_output) tokens,
+    /// otherwise as many as the model can write, at most 4,096.
     ///
     /// # Errors
     ///
@@ -242,6 +242,7 @@ impl CostTracker {
     pub(crate) fn token_bound(
         &self,
         plan: &CallPlan,
+        sent: Option<u64>,
         measure: impl FnOnce(&ModelLimits<'_>) -> Result<UpperBound, Unbounded>,
     ) -> Result<UpperBound, Unbounded> {
         let (scope, config) = (self.scope_of(plan), &self.inner.config);
@@ -251,7 +252,7 @@ impl CostTracker {
         measure(&ModelLimits {
             provider: &scope.provider,
             model: &scope.model,
-            output_tokens: Some(config.default_output.unwrap_or(usual)),
+            output_tokens: Some(sent.or(config.default_output).unwrap_or(usual)),
             context_window: plan.context_window(price),
             tokenizer: config.tokenizer.as_deref(),
         })

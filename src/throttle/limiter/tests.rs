@@ -23,7 +23,7 @@ fn rule(name: &str, requests: Option<u64>, tokens: Option<u64>, in_flight: InFli
 /// A demand of the accounts of these rules.
 fn demand(rules: &[usize], tokens: u64) -> Arc<Demand> {
     let key = |rule: &usize| AccountKey { rule: *rule, account: String::new() };
-    let amount = Amount { input: tokens, output: 0, expected_input: tokens };
+    let amount = Amount { input: tokens, output: 0, needed_output: 0, expected_input: tokens };
     Arc::new(Demand { accounts: rules.iter().map(key).collect(), amount })
 }
 
@@ -327,7 +327,7 @@ fn a_demand_names_the_accounts_of_all_limits_that_apply() {
     let tags = BTreeMap::new();
     let facts = |provider| Facts { provider, model: "m", tags: &tags, target: None };
     let rules = |provider, tokens| -> Result<Vec<usize>, TooLarge> {
-        let amount = Amount { input: tokens, output: 0, expected_input: tokens };
+        let amount = Amount { input: tokens, output: 0, needed_output: 0, expected_input: tokens };
         let demand = limiter.demand(&facts(provider), amount)?;
         Ok(demand.unwrap().accounts.iter().map(|key| key.rule).collect())
     };
@@ -335,7 +335,7 @@ fn a_demand_names_the_accounts_of_all_limits_that_apply() {
     assert_eq!(rules("groq", 5_000), Ok(vec![1]));
     let too_large = rules("openai", 1_001);
     assert!(too_large.is_err_and(|error| error.error().message().contains("1,001 tokens")));
-    let guess = Amount { input: 4_000, output: 10, expected_input: 900 };
+    let guess = Amount { input: 4_000, output: 10, needed_output: 10, expected_input: 900 };
     assert!(limiter.demand(&facts("openai"), guess).is_ok(), "it may well fit");
     assert!(limiter.counts_tokens());
 }
