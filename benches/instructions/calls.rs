@@ -24,7 +24,7 @@ pub(crate) fn routed(address: &str) -> Workload {
 }
 
 /// A call that the cache cannot answer, and whose answer it keeps. The aim is 2 % more than without a
-/// cache; it takes 10 %.
+/// cache; it takes 9 %.
 pub(crate) fn cache_miss(address: &str) -> Workload {
     // Too small for a round of prompts, so that each answer makes room for itself.
     let client = build(own(address).cache(Cache::memory(64 * 1024)));

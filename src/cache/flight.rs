@@ -7,12 +7,13 @@
 //! ```
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
+use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::Key;
+use super::key::ByKey;
 use crate::bounds::Bounds;
 use crate::error::{Error, Phase};
 use crate::sync::Lock;
@@ -31,7 +32,7 @@ pub(super) struct Flights {
 #[derive(Default)]
 struct State {
     /// Who waits for each leading call, in their order.
-    waiting: HashMap<Key, VecDeque<Waiting>>,
+    waiting: ByKey<VecDeque<Waiting>>,
     next: u64,
 }
 

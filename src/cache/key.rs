@@ -1,6 +1,8 @@
 //! The keys of cached answers.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::replay::{self, Request, Rules};
 
@@ -11,6 +13,32 @@ use crate::replay::{self, Request, Rules};
 /// and it reveals nothing of the request. `Display` writes 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key(pub(super) u128);
+
+/// A map by keys.
+pub(super) type ByKey<V> = HashMap<Key, V, BuildHasherDefault<KeyHasher>>;
+
+/// Takes a key as its own hash, because it is one. Whoever looks for keys that collide pays for a
+/// call with each of them.
+#[derive(Default)]
+pub(super) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write_u128(&mut self, key: u128) {
+        // The low half.
+        #[allow(clippy::cast_possible_truncation)]
+        let low = key as u64;
+        self.0 ^= low;
+    }
+
+    /// Only for the trait: a key is one number.
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u128((*byte).into()));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Key {
     /// The key as bytes.

@@ -1,9 +1,10 @@
 //! Answers in memory: the least recently used ones make room for new ones.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Key;
+use super::key::ByKey;
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
@@ -44,7 +45,7 @@ struct Recent {
     /// The bytes of all entries, with their overhead.
     bytes: usize,
     /// Each entry, and when it was last used.
-    entries: HashMap<Key, (Arc<Vec<u8>>, u64)>,
+    entries: ByKey<(Arc<Vec<u8>>, u64)>,
     /// The keys by their last use. Invariant: those of `entries`.
     by_use: BTreeMap<u64, Key>,
     /// How many uses there were.
@@ -53,7 +54,7 @@ struct Recent {
 
 impl Recent {
     fn new(most: usize) -> Self {
-        let (entries, by_use) = (HashMap::new(), BTreeMap::new());
+        let (entries, by_use) = (ByKey::default(), BTreeMap::new());
         Self { most, bytes: 0, entries, by_use, uses: 0 }
     }
 
