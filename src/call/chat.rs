@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem;
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -28,7 +30,7 @@ use crate::sync::ordered::Mutex;
 use crate::tags::Tags;
 use crate::throttle::Amount;
 use crate::transport::{Method, Watch};
-use crate::wire::{self, Decoder, Delivery, Failure, Wire};
+use crate::wire::{self, AnswerBody, Decoder, Delivery, Failure, Reply, Wire};
 
 /// A chat request, or the completion of a prompt.
 pub(crate) struct Chat<'a> {
@@ -301,16 +303,22 @@ fn ask(
     attempt: &mut OngoingAttempt<'_, '_, Encoding>,
     signature: &Signature,
 ) -> Result<Box<ChatResponse>, Error> {
-    let (incoming, prepared) = (attempt.exchange(signature)?, attempt.prepared);
+    let (mut incoming, prepared) = (attempt.exchange(signature)?, attempt.prepared);
     let (endpoint, secrets) = (&prepared.target.endpoint, &signature.secrets);
-    let (reply, now) = (incoming.reply(), SystemTime::now());
-    match prepared.content.wire.decode(reply, endpoint.id()) {
+    // JSON is always text, and the answer keeps it.
+    let text = String::from_utf8(mem::take(&mut incoming.body));
+    let body = match &text {
+        Ok(text) => AnswerBody::from(text.as_str()),
+        Err(bytes) => AnswerBody::from(bytes.as_bytes()),
+    };
+    let (reply, now) = (Reply { body: body.bytes, ..incoming.reply() }, SystemTime::now());
+    match prepared.content.wire.decode_body(reply, body, endpoint.id()) {
         Ok(mut decoded) => {
             decoded.complete(&prepared.target.model, secrets);
             let mut response = Box::new(decoded.into_response(endpoint.id().clone()));
             response.request_id = wire::request_id(reply, secrets);
             response.rate_limit = wire::rate_limit(reply, now);
-            response.raw = into_text(incoming.body);
+            response.raw = text.unwrap_or_else(lossy);
             Ok(response)
         }
         Err(failure) => Err(wire::error(failure, reply, now, secrets)),
@@ -392,6 +400,9 @@ pub(super) fn estimate(response: &ChatResponse, text_bytes: usize) -> Usage {
 
 /// A body as text, without a copy if it is valid UTF-8, as JSON always is.
 pub(super) fn into_text(body: Vec<u8>) -> String {
-    String::from_utf8(body)
-        .unwrap_or_else(|not_text| String::from_utf8_lossy(not_text.as_bytes()).into_owned())
+    String::from_utf8(body).unwrap_or_else(lossy)
+}
+
+fn lossy(not_text: FromUtf8Error) -> String {
+    String::from_utf8_lossy(not_text.as_bytes()).into_owned()
 }

@@ -6,7 +6,7 @@ use super::body::Body;
 use super::framing::Framing;
 use super::measure::Prompt;
 use super::stream::{SizeLimit, Step};
-use super::{Decoded, Delivery, Failure, Target};
+use super::{AnswerBody, Decoded, Delivery, Failure, Target};
 use crate::chat::{ChatRequest, Provider, StreamEvent, Usage};
 use crate::error::Error;
 use crate::header::HeaderValue;
@@ -34,7 +34,7 @@ pub(in crate::wire) struct WireFormat {
     /// Measures the most that a body can use.
     pub(in crate::wire) measure: Measure,
     /// Decodes the body of a successful response, or returns the failure that it reports.
-    pub(in crate::wire) decode: fn(body: &[u8]) -> Result<Decoded, Failure>,
+    pub(in crate::wire) decode: fn(body: AnswerBody<'_>) -> Result<Decoded, Failure>,
     /// How its streams mark where one event ends.
     pub(in crate::wire) framing: Framing,
     /// Returns an empty answer for the events of a stream to fill.

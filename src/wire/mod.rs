@@ -5,6 +5,7 @@
 //! headers and classifies failures, `stream` assembles an answer from events. All of it is pure: no
 //! sockets, clocks or locks.
 
+mod answer_body;
 pub(crate) mod anthropic;
 pub(crate) mod batch;
 mod bedrock;
@@ -57,6 +58,7 @@ use crate::unseen;
 use body::Body;
 use openai_chat::Dialect;
 
+pub(crate) use answer_body::AnswerBody;
 pub(crate) use delivery::Delivery;
 pub(crate) use encoded::Encoded;
 use format::{Endpoint, WireFormat};
@@ -360,19 +362,29 @@ impl Wire {
 
     /// Decodes a response of any status from `provider`.
     pub(crate) fn decode(self, reply: Reply<'_>, provider: &Provider) -> Result<Decoded, Failure> {
+        self.decode_body(reply, reply.body.into(), provider)
+    }
+
+    /// Like [`decode`](Self::decode), if the `body` of the response may be known to be text.
+    pub(crate) fn decode_body(
+        self,
+        reply: Reply<'_>,
+        body: AnswerBody<'_>,
+        provider: &Provider,
+    ) -> Result<Decoded, Failure> {
         if !(200..300).contains(&reply.status) {
             return Err(Failure::of(reply));
         }
         head::check(reply)?;
-        match other_form::form(reply.body) {
-            other_form::Form::Json(body) => self.decode_json(body, provider),
-            other_form::Form::Events => other_form::events(self, reply.body, provider),
+        match other_form::form(body.bytes) {
+            other_form::Form::Json(json) => self.decode_json(body.part(json), provider),
+            other_form::Form::Events => other_form::events(self, body.bytes, provider),
         }
     }
 
     /// Decodes the body of a successful response, which must not be an event stream.
-    fn decode_json(self, body: &[u8], provider: &Provider) -> Result<Decoded, Failure> {
-        if reply::is_markup(body) {
+    fn decode_json(self, body: AnswerBody<'_>, provider: &Provider) -> Result<Decoded, Failure> {
+        if reply::is_markup(body.bytes) {
             return Err(Failure::protocol("the response body is not JSON but an HTML page"));
         }
         let mut decoded = (self.format().decode)(body);

@@ -11,7 +11,7 @@ use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::exact;
 use crate::wire::json::object::{Object, members};
-use crate::wire::{Decoded, Failure, MAX_PARTS, failed, json as wire};
+use crate::wire::{AnswerBody, Decoded, Failure, MAX_PARTS, failed, json as wire};
 
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
 const PROVENANCE: Provenance = Provenance::inventor(Format::Anthropic);
@@ -47,9 +47,9 @@ members!(impl [] Body {
 
 /// Decodes the body of a successful response. A body with `type: error` is classified only by the
 /// type of its error, like errors inside a stream.
-pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
+pub(in crate::wire) fn decode(received: AnswerBody<'_>) -> Result<Decoded, Failure> {
     let mut repaired = None;
-    let Object(body) = wire::read::<Object<Body>>(bytes, &mut repaired)?;
+    let Object(body) = wire::read::<Object<Body>>(received, &mut repaired)?;
     if failed::is_error(&body.error.value) {
         return Err(Failure::inside(&body.error.value));
     }
@@ -64,12 +64,13 @@ pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
         if body.kind.value == "error" {
             return Err(Failure::inside(&json!({"message": body.message.value})));
         }
-        return Err(wire::detail(bytes).as_ref().and_then(failed::report).unwrap_or_else(|| {
-            Failure::protocol("the response body is not a message: it has no content list")
-        }));
+        return Err(wire::detail(received.bytes).as_ref().and_then(failed::report).unwrap_or_else(
+            || Failure::protocol("the response body is not a message: it has no content list"),
+        ));
     };
     let calls_with_floats = content.iter().any(|block| exact::has_float(block) && is_call(block));
-    let content = if calls_with_floats { exact_content(bytes).unwrap_or(content) } else { content };
+    let content =
+        if calls_with_floats { exact_content(received).unwrap_or(content) } else { content };
     let is_empty = |block: &Value| block.is_null() || block.as_object().is_some_and(Map::is_empty);
     let blocks = content.into_iter().filter(|block| !is_empty(block));
     let mut message = Message::new(Role::Assistant, blocks.map(part));
@@ -112,8 +113,8 @@ fn is_call(block: &Value) -> bool {
 
 /// Parses the content of a body whose calls have numbers that a value cannot represent, with these
 /// [marked](exact).
-fn exact_content(body: &[u8]) -> Option<Vec<Value>> {
-    let marked = exact::marked(std::str::from_utf8(body).ok()?, Some("input"))?;
+fn exact_content(received: AnswerBody<'_>) -> Option<Vec<Value>> {
+    let marked = exact::marked(received.text?, Some("input"))?;
     let Object(body): Object<Body> = serde_json::from_str(&marked).ok()?;
     let Value::Array(mut blocks) = body.content.value else { return None };
     blocks.iter_mut().filter(|block| !is_call(block)).for_each(exact::round);

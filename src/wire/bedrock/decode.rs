@@ -10,7 +10,7 @@ use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::exact;
 use crate::wire::json::object::{Object, members};
-use crate::wire::{Decoded, Failure, MAX_PARTS, failed, json as wire};
+use crate::wire::{AnswerBody, Decoded, Failure, MAX_PARTS, failed, json as wire};
 
 /// The members of a response that are read (`ConverseResponse`).
 #[derive(Default)]
@@ -32,9 +32,9 @@ members!(impl [] Body {
 });
 
 /// Decodes the body of a successful response.
-pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
+pub(super) fn decode(received: AnswerBody<'_>) -> Result<Decoded, Failure> {
     let mut repaired = None;
-    let Object(body) = wire::read::<Object<Body>>(bytes, &mut repaired)?;
+    let Object(body) = wire::read::<Object<Body>>(received, &mut repaired)?;
     if body.output.exceeded {
         return Err(Failure::too_many_parts());
     }
@@ -42,14 +42,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
         Some(content) if content.len() > MAX_PARTS => return Err(Failure::too_many_parts()),
         Some(content) => content,
         None => {
-            let report = wire::detail(bytes).as_ref().and_then(failed::report);
+            let report = wire::detail(received.bytes).as_ref().and_then(failed::report);
             return Err(report.unwrap_or_else(|| {
                 Failure::protocol("the response body is not an answer: it has no output.message")
             }));
         }
     };
     let has_floats = content.iter().any(|block| block.get("toolUse").is_some_and(exact::has_float));
-    let content = if has_floats { exact_content(bytes).unwrap_or(content) } else { content };
+    let content = if has_floats { exact_content(received).unwrap_or(content) } else { content };
     let message = Message::new(Role::Assistant, content.into_iter().filter_map(blocks::part));
     let stop_reason = wire::text(body.stop_reason.value);
     if let Some(failure) = stop_reason.as_deref().and_then(|raw| failed::ending(raw, "")) {
@@ -84,8 +84,8 @@ fn take_content(mut output: Value) -> Option<Vec<Value>> {
 
 /// Parses the content of a body whose calls have numbers that a value cannot represent, with these
 /// [marked](exact).
-fn exact_content(body: &[u8]) -> Option<Vec<Value>> {
-    let marked = exact::marked(std::str::from_utf8(body).ok()?, Some("input"))?;
+fn exact_content(received: AnswerBody<'_>) -> Option<Vec<Value>> {
+    let marked = exact::marked(received.text?, Some("input"))?;
     let Object(body): Object<Body> = serde_json::from_str(&marked).ok()?;
     take_content(body.output.value)
 }

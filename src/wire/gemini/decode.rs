@@ -4,17 +4,17 @@ use super::chunk::Chunk;
 use super::stream::Stream;
 use crate::wire::format::Fold;
 use crate::wire::json::object::Object;
-use crate::wire::{Decoded, Failure, failed, json as wire};
+use crate::wire::{AnswerBody, Decoded, Failure, failed, json as wire};
 
 /// Decodes the body of a successful response.
 ///
 /// The body can be a list: without `alt=sse`, `streamGenerateContent` answers with a list of chunks
 /// or of one error (ai.google.dev/api/generate-content).
-pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
-    let mut stream = Stream::whole(body);
+pub(super) fn decode(body: AnswerBody<'_>) -> Result<Decoded, Failure> {
+    let mut stream = Stream::whole(body.bytes);
     let mut events = Vec::new();
-    let is_list = body.trim_ascii_start().first() == Some(&b'[');
-    let text = std::str::from_utf8(body).ok();
+    let is_list = body.bytes.trim_ascii_start().first() == Some(&b'[');
+    let text = body.text;
     let list = text.filter(|_| is_list).and_then(|text| Some((text, chunks(text)?)));
     let is_foreign = match list {
         Some((text, chunks)) => {
@@ -34,7 +34,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         }
     };
     if stream.is_no_answer() {
-        let report = wire::detail(body).as_ref().and_then(failed::report);
+        let report = wire::detail(body.bytes).as_ref().and_then(failed::report);
         return Err(report.unwrap_or_else(|| {
             Failure::protocol(match is_foreign {
                 true => "the response body is not an answer: it has no candidates",

@@ -16,9 +16,9 @@ use serde_json::{Map, Value};
 
 use crate::decimal;
 use crate::error::Error;
-use crate::wire::Failure;
 use crate::wire::json::bounded::Detail;
 use crate::wire::json::number::Number;
+use crate::wire::{AnswerBody, Failure};
 
 /// Merges `extra` into `body`: objects key by key, everything else replaced.
 pub(in crate::wire) fn merge(body: &mut Map<String, Value>, extra: &Map<String, Value>) {
@@ -131,16 +131,17 @@ pub(crate) fn append(written: &mut Vec<u8>, name: &str, number: u32) {
 /// Parses the body of a successful response. Almost valid JSON is [repaired](repair) into
 /// `repaired` first. Errors never quote the body, because it can hold the answer.
 pub(in crate::wire) fn read<'a, T: Deserialize<'a>>(
-    body: &'a [u8],
+    body: impl Into<AnswerBody<'a>>,
     repaired: &'a mut Option<String>,
 ) -> Result<T, Failure> {
+    let AnswerBody { bytes: body, text } = body.into();
     if let Some(what) = other_than_object(body) {
         let length = body.len();
         return Err(Failure::protocol(format!(
             "the response body is {what} ({length} bytes), not a JSON object"
         )));
     }
-    tolerantly(body, std::str::from_utf8(body).ok(), repaired).map_err(|cause| {
+    tolerantly(body, text, repaired).map_err(|cause| {
         let what = match (body.trim_ascii(), cause.classify()) {
             (b"", _) if body.is_empty() => "is empty",
             (b"", _) => "is blank",

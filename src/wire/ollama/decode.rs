@@ -5,15 +5,15 @@ use super::stream::{self, Stream};
 use crate::error::ErrorKind;
 use crate::wire::format::Fold;
 use crate::wire::json::object::Object;
-use crate::wire::{Decoded, Failure, failed, json as wire};
+use crate::wire::{AnswerBody, Decoded, Failure, failed, json as wire};
 
 /// Decodes the body of a successful response.
 ///
 /// Ollama streams unless a request says otherwise, so a body of several lines is a stream.
-pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
-    let mut stream = Stream::whole(body);
+pub(super) fn decode(body: AnswerBody<'_>) -> Result<Decoded, Failure> {
+    let mut stream = Stream::whole(body.bytes);
     let mut events = Vec::new();
-    let text = std::str::from_utf8(body).ok();
+    let text = body.text;
     let mut repaired = None;
     let is_foreign = match wire::read::<Object<Chunk<'_>>>(body, &mut repaired) {
         Ok(Object(chunk)) => {
@@ -37,7 +37,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         }
     };
     if stream.is_no_answer() {
-        let report = wire::detail(body).as_ref().and_then(failed::report);
+        let report = wire::detail(body.bytes).as_ref().and_then(failed::report);
         return Err(report.unwrap_or_else(|| {
             Failure::protocol(match is_foreign {
                 true => "the response body is not an answer: it has no message",

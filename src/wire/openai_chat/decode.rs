@@ -12,7 +12,7 @@ use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::exact;
 use crate::wire::json::object::{Object, members};
 use crate::wire::json::string::{LooseString, Written};
-use crate::wire::{Decoded, Failure, MAX_PARTS};
+use crate::wire::{AnswerBody, Decoded, Failure, MAX_PARTS};
 
 #[derive(Default)]
 struct Choice<'a> {
@@ -57,7 +57,7 @@ members!(impl [] Body<'de> {
 
 /// Decodes a chat completion: one choice, with reasoning first, then content, speech, a refusal,
 /// images, and tool calls.
-pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
+pub(in crate::wire) fn decode(body: AnswerBody<'_>) -> Result<Decoded, Failure> {
     let mut repaired = None;
     let (envelope, choice) = Envelope::read::<Choice<'_>>(body, &mut repaired)?;
     let Object(message) = choice.message;
@@ -73,7 +73,7 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
 impl Body<'_> {
     /// Fills an empty answer, in place because it is large. Calls without an id get one made from
     /// `body`.
-    fn fill(self, answer: &mut Answer, body: &[u8]) -> Result<(), Failure> {
+    fn fill(self, answer: &mut Answer, body: AnswerBody<'_>) -> Result<(), Failure> {
         answer.unknown = self.unknown;
         answer.images = answer.unknown.take_images();
         let named = [("reasoning_content", self.reasoning_content), ("reasoning", self.reasoning)];
@@ -113,7 +113,7 @@ impl Body<'_> {
             _ => Vec::new(),
         };
         let has_no_calls = calls.is_empty();
-        let seed = || fingerprint(body);
+        let seed = || fingerprint(body.bytes);
         answer.calls.extend(calls.into_iter().enumerate().filter_map(
             |(index, value)| match value {
                 Value::Object(members) if members.keys().any(|name| name == "function") => {
@@ -148,10 +148,10 @@ fn member<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
 /// Parses the calls of a body whose arguments have numbers that a value cannot represent, with
 /// these [marked](exact).
 #[allow(clippy::type_complexity)]
-fn exact_message(body: &[u8]) -> Option<(Option<Box<Content>>, Option<Box<Content>>)> {
-    let marked = exact::marked(std::str::from_utf8(body).ok()?, Some("arguments"))?;
+fn exact_message(body: AnswerBody<'_>) -> Option<(Option<Box<Content>>, Option<Box<Content>>)> {
+    let marked = exact::marked(body.text?, Some("arguments"))?;
     let mut repaired = None;
-    let (_, choice) = Envelope::read::<Choice<'_>>(marked.as_bytes(), &mut repaired).ok()?;
+    let (_, choice) = Envelope::read::<Choice<'_>>(marked.as_str().into(), &mut repaired).ok()?;
     let Object(message) = choice.message;
     Some((message.tool_calls, message.function_call))
 }

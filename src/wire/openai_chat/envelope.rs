@@ -11,7 +11,7 @@ use crate::wire::json::array::{self, Each};
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Members, Object, members};
 use crate::wire::json::string::{Count, LooseString};
-use crate::wire::{Decoded, Failure, failed, json};
+use crate::wire::{AnswerBody, Decoded, Failure, failed, json};
 
 /// The members around the choices in a response body, the same for chat and text completions. On
 /// one server or another, any field can be missing, null or malformed.
@@ -42,12 +42,12 @@ impl Envelope {
     /// reason; Groq in `x_groq.error`; MiniMax in `base_resp`. Each becomes the same error as under
     /// its own status.
     pub(in crate::wire) fn read<'a, Said: Members<'a>>(
-        body: &'a [u8],
+        body: AnswerBody<'a>,
         repaired: &'a mut Option<String>,
     ) -> Result<(Self, Said), Failure> {
         let Object(envelope) = json::read::<Object<Body<'a, Said>>>(body, repaired)?;
         let Some(choice) = envelope.choices.chosen else {
-            return Err(json::detail(body).as_ref().and_then(failed::report).unwrap_or_else(
+            return Err(json::detail(body.bytes).as_ref().and_then(failed::report).unwrap_or_else(
                 || Failure::protocol("the response has no choices, so there is no answer"),
             ));
         };

@@ -16,7 +16,7 @@ use crate::wire::json::set;
 use crate::wire::json::string::Written;
 use crate::wire::measure::Prompt;
 use crate::wire::openai_chat::{Envelope, seed_member};
-use crate::wire::{Decoded, Delivery, Failure, Target, json, validate};
+use crate::wire::{AnswerBody, Decoded, Delivery, Failure, Target, json, validate};
 use stream::Stream;
 
 /// `POST /completions`
@@ -195,7 +195,7 @@ members!(impl [] Choice<'de> {
 });
 
 /// Decodes a text completion: one choice, with its text unchanged, leading space included.
-pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
+pub(super) fn decode(body: AnswerBody<'_>) -> Result<Decoded, Failure> {
     let mut repaired = None;
     let (envelope, choice) = Envelope::read::<Choice<'_>>(body, &mut repaired)?;
     let content = match choice.text {
@@ -304,7 +304,7 @@ mod tests {
             "choices": [{"text": "\n\n there", "index": 0, "logprobs": null, "finish_reason": "length"}],
             "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
         });
-        let decoded = decode(body.to_string().as_bytes()).unwrap();
+        let decoded = decode(body.to_string().as_bytes().into()).unwrap();
         assert_eq!(decoded.message, Message::assistant("\n\n there"));
         assert_eq!(decoded.finish_reason, FinishReason::Length);
         assert_eq!(decoded.finish_reason_raw.as_deref(), Some("length"));
@@ -317,10 +317,12 @@ mod tests {
 
     #[test]
     fn minimal_answers_succeed_and_failed_ones_are_errors() {
-        let thin = decode(br#"{"choices": [{"text": null, "finish_reason": "stop"}]}"#).unwrap();
+        let thin =
+            decode(r#"{"choices": [{"text": null, "finish_reason": "stop"}]}"#.into()).unwrap();
         assert_eq!(thin.message.content, []);
         assert_eq!(thin.finish_reason, FinishReason::Stop);
-        let odd = decode(br#"{"id": 1, "id": 2, "choices": [{"text": "a", "finish_reason": 7}]}"#);
+        let odd =
+            decode(r#"{"id": 1, "id": 2, "choices": [{"text": "a", "finish_reason": 7}]}"#.into());
         let odd = odd.unwrap();
         assert_eq!((odd.message, odd.id.as_deref()), (Message::assistant("a"), Some("2")));
         for (body, kind) in [
@@ -328,7 +330,7 @@ mod tests {
             (r#"{"error": {"code": 503, "message": "busy"}}"#, ErrorKind::Overloaded),
             ("", ErrorKind::Protocol),
         ] {
-            assert_eq!(decode(body.as_bytes()).unwrap_err().kind, kind, "{body}");
+            assert_eq!(decode(body.as_bytes().into()).unwrap_err().kind, kind, "{body}");
         }
     }
 }

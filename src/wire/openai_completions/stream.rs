@@ -142,7 +142,7 @@ mod tests {
         ];
         let mut body = chunk("\n\n there", json!("length"));
         body["usage"] = json!({"prompt_tokens": 1, "completion_tokens": 2});
-        let whole = decode(body.to_string().as_bytes()).unwrap();
+        let whole = decode(body.to_string().as_bytes().into()).unwrap();
         let run = run(Wire::OpenAiCompletions, &(lines(&chunks) + "data: [DONE]\n\n"));
         assert_eq!(run.end, Ok(()));
         assert_eq!(run.decoded.message, whole.message);

@@ -10,7 +10,7 @@ use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Object, members};
 use crate::wire::json::string::LooseString;
 use crate::wire::openai_chat::{Report, usage};
-use crate::wire::{Decoded, Failure, MAX_PARTS, failed, json as wire};
+use crate::wire::{AnswerBody, Decoded, Failure, MAX_PARTS, failed, json as wire};
 
 /// The members of a response that are read (`response.py`). Except for the output, each can be
 /// missing, null or malformed: llama.cpp's first event has only an id and a status.
@@ -145,18 +145,18 @@ impl<'a> Body<'a> {
 ///
 /// A program can poll a response that runs in the background, so it may not be complete. Its status
 /// (`queued`, `in_progress` or `cancelled`) is then the raw finish reason.
-pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
+pub(in crate::wire) fn decode(received: AnswerBody<'_>) -> Result<Decoded, Failure> {
     let mut repaired = None;
-    let Object(mut body) = wire::read::<Object<Body<'_>>>(bytes, &mut repaired)?;
+    let Object(mut body) = wire::read::<Object<Body<'_>>>(received, &mut repaired)?;
     if let Some(failure) = body.failure() {
         return Err(failure);
     }
     let Some(output) = body.take_output()? else {
-        return Err(wire::detail(bytes).as_ref().and_then(failed::report).unwrap_or_else(|| {
-            Failure::protocol("the response body is not a response: its output is not a list")
-        }));
+        return Err(wire::detail(received.bytes).as_ref().and_then(failed::report).unwrap_or_else(
+            || Failure::protocol("the response body is not a response: its output is not a list"),
+        ));
     };
-    let seed = fingerprint(bytes);
+    let seed = fingerprint(received.bytes);
     let mut parts = Vec::with_capacity(output.len());
     for (index, item) in output.into_iter().enumerate() {
         item::add_parts(index, item, seed, &mut parts);

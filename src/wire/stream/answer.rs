@@ -151,7 +151,7 @@ impl Answer {
             Form::Json(body) => body,
             Form::Events => body,
         };
-        let mut decoded = self.wire.decode_json(body, &self.provider)?;
+        let mut decoded = self.wire.decode_json(body.into(), &self.provider)?;
         let mut size_limit = SizeLimit::new(usize::MAX);
         let mut calls = 0;
         for part in &decoded.message.content {

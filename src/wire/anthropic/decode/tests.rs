@@ -5,7 +5,7 @@ use crate::error::ErrorKind;
 use serde_json::json;
 
 fn decoded(value: Value) -> Decoded {
-    decode(value.to_string().as_bytes()).unwrap()
+    decode(value.to_string().as_bytes().into()).unwrap()
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn malformed_metadata_does_not_cost_the_answer() {
         (r#"{"content": [{"type": "text", "text": "hi \ud83d there"}]}"#, "hi \u{fffd} there"),
         (r#"{"content": [{"type": "text", "text": "a"}], "stop_reason": [], "usage": 7}"#, "a"),
     ] {
-        assert_eq!(decode(body.as_bytes()).unwrap().message.text(), expected, "{body}");
+        assert_eq!(decode(body.as_bytes().into()).unwrap().message.text(), expected, "{body}");
     }
 }
 
@@ -195,10 +195,10 @@ fn an_error_with_status_200_is_classified() {
         (json!({"type": "message", "content": "secret"}), ErrorKind::Protocol),
         (json!({"type": "message"}), ErrorKind::Protocol),
     ] {
-        let failure = decode(body.to_string().as_bytes()).unwrap_err();
+        let failure = decode(body.to_string().as_bytes().into()).unwrap_err();
         assert_eq!(failure.kind, kind, "{body}");
         assert!(!failure.message.contains("secret"));
     }
-    assert_eq!(decode(b"<html>").unwrap_err().kind, ErrorKind::Protocol);
-    assert_eq!(decode(b"[]").unwrap_err().kind, ErrorKind::Protocol);
+    assert_eq!(decode(b"<html>".as_slice().into()).unwrap_err().kind, ErrorKind::Protocol);
+    assert_eq!(decode(b"[]".as_slice().into()).unwrap_err().kind, ErrorKind::Protocol);
 }

@@ -115,7 +115,7 @@ fn a_stream_yields_the_same_answer_as_one_body() {
         "usage": {"input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 40,
             "service_tier": "standard"},
     });
-    let whole = decode::decode(whole.to_string().as_bytes()).unwrap();
+    let whole = decode::decode(whole.to_string().as_bytes().into()).unwrap();
     let run = message(&events, "tool_use");
     assert_eq!(run.end, Ok(()));
     assert_eq!(run.decoded.message, whole.message);

@@ -6,7 +6,7 @@ use crate::error::ErrorKind;
 use serde_json::json;
 
 fn decoded(body: &Value) -> Result<Decoded, Failure> {
-    decode(body.to_string().as_bytes())
+    decode(body.to_string().as_bytes().into())
 }
 
 fn answer(content: Value, stop_reason: &str) -> Value {
@@ -59,7 +59,7 @@ fn every_kind_of_block_is_decoded() {
 fn numbers_in_arguments_stay_exact() {
     let body = r#"{"output":{"message":{"content":[{"toolUse":{"toolUseId":"t","name":"f",
         "input":{"a":1.10,"b":1e400}}}]}},"stopReason":"tool_use"}"#;
-    let made = decode(body.as_bytes()).unwrap();
+    let made = decode(body.as_bytes().into()).unwrap();
     let Some(Part::ToolCall(call)) = made.message.content.first() else { panic!() };
     assert_eq!(call.arguments, "{\"a\":1.1,\"b\":1e400}");
 }

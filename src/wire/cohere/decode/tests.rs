@@ -7,7 +7,7 @@ use crate::chat::{FinishReason, Part, Usage};
 use crate::error::ErrorKind;
 
 fn decoded(body: &Value) -> Result<Decoded, Failure> {
-    decode(body.to_string().as_bytes())
+    decode(body.to_string().as_bytes().into())
 }
 
 fn with(message: Value) -> Value {

@@ -89,7 +89,7 @@ fn a_stream_makes_the_same_answer_as_a_whole_body() {
             {"id": "a", "type": "function", "function": function("f", "{\"x\":1}")},
             {"id": "b", "type": "function", "function": function("g", "")},
         ]}});
-    let whole = super::super::decode::decode(body.to_string().as_bytes()).unwrap();
+    let whole = super::super::decode::decode(body.to_string().as_bytes().into()).unwrap();
     assert_eq!(answer.message, whole.message);
     assert_eq!((&answer.usage, &answer.extra, &answer.id), (&whole.usage, &whole.extra, &whole.id));
     assert_eq!(answer.finish_reason, FinishReason::ToolCalls);

@@ -169,7 +169,7 @@ fn an_answer_returns_unchanged_and_only_to_its_sender() {
         {"toolCall": {"toolType": "GOOGLE_SEARCH_WEB"}},
     ]);
     let body = json!({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]});
-    let answer = decode(body.to_string().as_bytes()).unwrap().message;
+    let answer = decode(body.to_string().as_bytes().into()).unwrap().message;
     let messages = [Message::user("go"), answer.clone(), Message::tool_result("c1", "done")];
     assert_eq!(contents(&messages, "gemini-3.5-flash")[1]["parts"], parts);
     let mut foreign = answer;

@@ -7,7 +7,7 @@ use crate::wire::gemini::parts::{ALONE, WITH_TEXT};
 use serde_json::{Value, json};
 
 fn decoded(body: &Value) -> Result<Decoded, Failure> {
-    decode(body.to_string().as_bytes())
+    decode(body.to_string().as_bytes().into())
 }
 
 fn candidate(parts: &Value, reason: &str) -> Value {
@@ -197,7 +197,7 @@ fn long_numbers_in_arguments_stay_exact() {
     let body = r#"{"candidates": [{"content": {"parts": [
         {"functionCall": {"name": "f", "args": {"id": 123456789012345678901234567890}}},
         {"executableCode": {"args": 123456789012345678901234567890}}]}, "finishReason": "STOP"}]}"#;
-    let answer = decode(body.as_bytes()).unwrap();
+    let answer = decode(body.as_bytes().into()).unwrap();
     let call = answer.message.tool_calls().next().unwrap();
     assert_eq!(call.arguments, r#"{"id":123456789012345678901234567890}"#);
     let Part::Other { value, .. } = &answer.message.content[1] else { panic!() };

@@ -79,7 +79,7 @@ fn a_streamed_answer_equals_a_whole_one() {
     let parts = json!([{"text": "hm, yes", "thought": true}, {"text": "It is."}, call,
         {"text": "", "thoughtSignature": "T"}]);
     let whole = counted(chunk(&parts, Some("STOP")), 9, 3, 4);
-    let whole = crate::wire::gemini::decode::decode(whole.to_string().as_bytes()).unwrap();
+    let whole = crate::wire::gemini::decode::decode(whole.to_string().as_bytes().into()).unwrap();
     assert_eq!(answer.message, whole.message);
     assert_eq!((answer.usage, answer.finish_reason), (whole.usage, whole.finish_reason));
     assert_eq!((answer.usage.completion_tokens, answer.usage.reasoning_tokens), (7, 4));

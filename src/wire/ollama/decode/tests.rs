@@ -5,7 +5,7 @@ use crate::chat::{FinishReason, Part, UsageSource};
 use serde_json::{Value, json};
 
 fn decoded(body: &Value) -> Result<Decoded, Failure> {
-    decode(body.to_string().as_bytes())
+    decode(body.to_string().as_bytes().into())
 }
 
 fn answer(message: &Value, reason: &str) -> Value {
@@ -99,7 +99,7 @@ fn log_probabilities_have_the_form_of_openais() {
 fn long_numbers_in_arguments_stay_exact() {
     let body = r#"{"message": {"tool_calls": [{"function": {"name": "f", "arguments":
         {"id": 123456789012345678901234567890}}}]}, "done": true, "done_reason": "stop"}"#;
-    let answer = decode(body.as_bytes()).unwrap();
+    let answer = decode(body.as_bytes().into()).unwrap();
     let call = answer.message.tool_calls().next().unwrap();
     assert_eq!(call.arguments, r#"{"id":123456789012345678901234567890}"#);
 }
@@ -130,10 +130,10 @@ fn the_lines_of_a_stream_are_one_answer() {
         "{\"model\":\"m\",\"message\":{\"content\":\"a\"},\"done\":false}\n\n",
         "{\"model\":\"m\",\"message\":{\"content\":\"b\"},\"done\":true,\"done_reason\":\"stop\"}\n"
     );
-    let answer = decode(lines.as_bytes()).unwrap();
+    let answer = decode(lines.as_bytes().into()).unwrap();
     assert_eq!((answer.message.text(), answer.model.as_str()), ("ab".into(), "m"));
     let cut = lines.split_inclusive('\n').next().unwrap().to_owned() + "\n{";
-    assert_eq!(decode(cut.as_bytes()).unwrap_err().kind, ErrorKind::Truncated);
+    assert_eq!(decode(cut.as_bytes().into()).unwrap_err().kind, ErrorKind::Truncated);
 }
 
 #[test]

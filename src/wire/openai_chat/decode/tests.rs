@@ -8,7 +8,7 @@ use crate::wire::openai_chat::messages;
 use serde_json::json;
 
 fn decoded(body: &Value) -> Decoded {
-    decode(body.to_string().as_bytes()).unwrap()
+    decode(body.to_string().as_bytes().into()).unwrap()
 }
 
 /// Decodes a single choice into its parts and finish reason, and checks that the answer can be sent
@@ -95,7 +95,7 @@ fn usage_is_read_wherever_vendors_put_it() {
 #[test]
 fn a_minimal_answer_is_read() {
     let body = b"\n\n \n{\"id\":null,\"model\":null,\"usage\":null,\"choices\":[{\"message\":{\"content\":\"Hi\"}}]}\n";
-    let decoded = decode(body).unwrap();
+    let decoded = decode(body.as_slice().into()).unwrap();
     assert_eq!(decoded.message, Message::assistant("Hi"));
     assert_eq!(decoded.finish_reason, FinishReason::Other);
     assert_eq!((decoded.finish_reason_raw, decoded.id, decoded.service_tier), (None, None, None));
@@ -238,10 +238,12 @@ fn malformed_metadata_does_not_cost_the_answer() {
         (r#"{"choices": [{"message": {"content": "half \ud83d"}}]}"#, "half \u{fffd}"),
         (r#"{"choices": [{"message": {"content": "x"}}, 7, {"message": 8}]}"#, "x"),
     ] {
-        let decoded = decode(body.as_bytes()).unwrap();
+        let decoded = decode(body.as_bytes().into()).unwrap();
         assert_eq!(decoded.message.text(), text, "{body}");
     }
-    let broken = decode(b"{\"choices\": [{\"message\": {\"content\": \"a\xff\"}}]}").unwrap();
+    let broken =
+        decode(b"{\"choices\": [{\"message\": {\"content\": \"a\xff\"}}]}".as_slice().into())
+            .unwrap();
     assert_eq!(broken.message.text(), "a\u{fffd}");
 }
 
@@ -251,9 +253,9 @@ fn an_oversized_answer_is_an_error() {
         |content: String| format!(r#"{{"choices": [{{"message": {{"content": {content}}}}}]}}"#);
     let block = r#"{"type": "text", "text": "a"}"#;
     let fits = whole(format!("[{}]", vec![block; MAX_PARTS].join(",")));
-    assert_eq!(decode(fits.as_bytes()).unwrap().message.content.len(), MAX_PARTS);
+    assert_eq!(decode(fits.as_bytes().into()).unwrap().message.content.len(), MAX_PARTS);
     for content in [vec![block; MAX_PARTS + 1].join(","), vec!["{\"\":[[]]}"; 200_000].join(",")] {
-        let failure = decode(whole(format!("[{content}]")).as_bytes()).unwrap_err();
+        let failure = decode(whole(format!("[{content}]")).as_bytes().into()).unwrap_err();
         assert_eq!(failure.kind, ErrorKind::Protocol);
         assert!(failure.message.contains("more parts"), "{}", failure.message);
     }
@@ -308,7 +310,7 @@ fn a_body_without_an_answer_is_an_error() {
         (json!([]), ErrorKind::Protocol),
         (json!({"choices": "secret"}), ErrorKind::Protocol),
     ] {
-        let failure = decode(body.to_string().as_bytes()).unwrap_err();
+        let failure = decode(body.to_string().as_bytes().into()).unwrap_err();
         assert_eq!(failure.kind, kind, "{body}");
         assert!(!failure.message.contains("secret"), "{}", failure.message);
     }
@@ -319,9 +321,9 @@ fn a_truncated_body_is_an_error_and_never_a_panic() {
     let whole = json!({"choices": [{"message": {"content": "é", "tool_calls": [
         {"id": "a", "function": {"name": "f", "arguments": "{}"}}]}, "finish_reason": "stop"}]})
     .to_string();
-    assert!(decode(whole.as_bytes()).is_ok());
+    assert!(decode(whole.as_bytes().into()).is_ok());
     for end in 0..whole.len() {
-        let failure = decode(&whole.as_bytes()[..end]).unwrap_err();
+        let failure = decode((&whole.as_bytes()[..end]).into()).unwrap_err();
         assert_eq!(failure.kind, ErrorKind::Protocol, "cut at {end}");
     }
 }
@@ -343,14 +345,14 @@ fn unexpected_values_never_panic() {
     {
         for value in &odd {
             let body = json!({"choices": [{"message": {field: value}, "finish_reason": value}], "usage": value});
-            let _ = decode(body.to_string().as_bytes());
+            let _ = decode(body.to_string().as_bytes().into());
         }
     }
     for field in ["id", "model", "service_tier", "usage", "error", "x_groq", "base_resp"] {
         for value in &odd {
             let body = json!({field: value, "choices": [{"message": {"content": "a"}}]});
             let is_error = field == "error" && crate::wire::failed::is_error(value);
-            assert_eq!(decode(body.to_string().as_bytes()).is_err(), is_error, "{body}");
+            assert_eq!(decode(body.to_string().as_bytes().into()).is_err(), is_error, "{body}");
         }
     }
 }

@@ -195,7 +195,7 @@ fn a_stream_yields_the_same_answer_as_one_body() {
     ];
     for (pieces, message, finish) in cases {
         let body = json!({"id": "x", "choices": [{"message": message, "finish_reason": finish}]});
-        let whole = decode(body.to_string().as_bytes()).unwrap();
+        let whole = decode(body.to_string().as_bytes().into()).unwrap();
         let run = deltas(&pieces, finish);
         assert_eq!(run.end, Ok(()));
         assert_eq!(run.decoded.message, whole.message, "{message}");

@@ -5,7 +5,7 @@ use crate::chat::{FinishReason, Format, Part, Provenance, UsageSource};
 use crate::error::ErrorKind;
 
 fn read(body: &Value) -> Result<Decoded, Failure> {
-    decode(body.to_string().as_bytes())
+    decode(body.to_string().as_bytes().into())
 }
 
 fn response(status: &str, output: Value) -> Value {
