@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use std::fmt;
 
-use super::jwt::SigningKey;
+use super::signing_key::SigningKey;
 
 /// Where tokens come from.
 pub(super) enum Source {

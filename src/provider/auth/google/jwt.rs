@@ -3,10 +3,7 @@
 //! developers.google.com/identity/protocols/oauth2/service-account, "Preparing to make an authorized
 //! API call", HTTP/REST.
 
-use ring::rand::SystemRandom;
-use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
-use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::file::{ServiceAccount, TOKEN_URI};
@@ -17,46 +14,6 @@ pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 /// How long the request is valid, "a maximum of 1 hour".
 const LIFETIME: Duration = Duration::from_secs(3600);
-
-/// An RSA key.
-pub(super) struct SigningKey(RsaKeyPair);
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SigningKey([hidden])")
-    }
-}
-
-impl SigningKey {
-    /// Parses a key in PEM format (RFC 7468): PKCS #8 as Google writes it, or PKCS #1. The error
-    /// continues a sentence that names the file.
-    pub(super) fn from_pem(pem: &str) -> Result<Self, String> {
-        const ADVICE: &str = "download the key again";
-        // In some places the line breaks of the JSON text stay escaped.
-        let pem = pem.replace("\\n", "\n");
-        let der = |label: &str| {
-            let (_, rest) = pem.split_once(&format!("-----BEGIN {label}-----"))?;
-            let (text, _) = rest.split_once(&format!("-----END {label}-----"))?;
-            let text: String = text.chars().filter(|char| !char.is_whitespace()).collect();
-            base64::decode(&text).filter(|der| !der.is_empty())
-        };
-        let key = match (der("PRIVATE KEY"), der("RSA PRIVATE KEY")) {
-            (Some(der), _) => RsaKeyPair::from_pkcs8(&der),
-            (None, Some(der)) => RsaKeyPair::from_der(&der),
-            (None, None) => {
-                return Err(format!("have a private_key that is not in PEM format; {ADVICE}"));
-            }
-        };
-        key.map(Self).map_err(|_| format!("have a private_key that is not an RSA key; {ADVICE}"))
-    }
-
-    /// Signs a message.
-    fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
-        let mut signature = vec![0; self.0.public().modulus_len()];
-        let signed = self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
-        signed.is_ok().then_some(signature)
-    }
-}
 
 /// Returns the header and the claims of a request made at `now`.
 fn claims(account: &ServiceAccount, now: SystemTime) -> (Value, Value) {
@@ -144,8 +101,7 @@ mod tests {
         };
         let claims: Value = serde_json::from_slice(&decoded(parts[1])).unwrap();
         assert_eq!(claims["iat"], 9);
-        let public = account.key.0.public();
-        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public.as_ref());
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, account.key.public());
         let message = format!("{}.{}", parts[0], parts[1]);
         key.verify(message.as_bytes(), &decoded(parts[2])).unwrap();
         assert!(key.verify(b"another", &decoded(parts[2])).is_err());

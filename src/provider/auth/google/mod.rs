@@ -3,18 +3,20 @@
 //! ```text
 //! find.rs          where to look for them: variables, gcloud's file, the metadata server
 //! file.rs          a credentials file → its source of tokens
+//!   signing_key.rs   the key in a service account's file
 //! request.rs       a source → the request for a token, and the answer to it
 //!   jwt.rs           a service account's signed request
 //! shared.rs        a value that one thread refreshes for all
 //! ```
 //!
-//! `file.rs`, `request.rs` and `jwt.rs` do no I/O.
+//! `file.rs`, `signing_key.rs`, `request.rs` and `jwt.rs` do no I/O.
 
 mod file;
 mod find;
 mod jwt;
 mod request;
 mod shared;
+mod signing_key;
 
 use std::error::Error as StdError;
 use std::fmt;
