@@ -29,9 +29,10 @@ use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoder};
 pub(crate) use body::StreamBody;
 use context::StreamContext;
+pub(crate) use reader::StartedStream;
 use reader::{BATCHES, Batch, ReaderError};
 pub use select::{Selected, select};
-pub(crate) use source::{Pace, Source, StartedStream};
+pub(crate) use source::{Pace, Source};
 pub use text::TextDeltas;
 
 /// How long to wait for the end of the body after a complete answer, so that the next call finds

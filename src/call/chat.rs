@@ -281,7 +281,7 @@ pub(super) fn streamed(
         }
     };
     let decoder = Arc::clone(&source.decoder);
-    match source.begin() {
+    match StartedStream::begin(source) {
         Ok(begun) => Ok((begun, charge)),
         Err(error) => {
             // Copied, because nothing is charged under a lock.

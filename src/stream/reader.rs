@@ -1,17 +1,18 @@
 //! The thread that reads a stream and passes its events to the caller.
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, select_biased};
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::source::{Pace, Source, StartedStream};
+use super::source::{Pace, Source};
 use crate::bounds::Bounds;
 use crate::cancel::CancelToken;
 use crate::chat::StreamEvent;
 use crate::deadline::{Deadline, TimeLimit};
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Error, ErrorKind, Phase, RateLimit};
 use crate::money::Money;
 use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoder, Failure};
@@ -57,8 +58,43 @@ pub(super) struct Reader {
     grace: Option<Deadline>,
 }
 
+/// A stream whose first event has arrived.
+pub(crate) struct StartedStream {
+    pub(super) reader: Box<Reader>,
+    pub(super) events: Vec<StreamEvent>,
+    /// How the stream ended, if it ended together with its first events.
+    pub(super) end: Option<Result<(), Error>>,
+}
+
+impl StartedStream {
+    /// Waits for the first event.
+    ///
+    /// # Errors
+    ///
+    /// The error of a stream that fails before its first event, when a retry is still possible.
+    pub(crate) fn begin(source: Source) -> Result<Self, Error> {
+        Reader::new(source).begin()
+    }
+
+    /// The answer so far.
+    pub(crate) fn decoder(&self) -> Arc<Mutex<Decoder>> {
+        Arc::clone(&self.reader.source.decoder)
+    }
+
+    /// The rate limits in its headers.
+    pub(crate) fn rate_limit(&self) -> RateLimit {
+        wire::rate_limit(self.reader.source.incoming.reply(), SystemTime::now())
+    }
+}
+
+impl fmt::Debug for StartedStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartedStream").field("events", &self.events).finish_non_exhaustive()
+    }
+}
+
 impl Reader {
-    pub(super) fn new(source: Source) -> Box<Self> {
+    fn new(source: Source) -> Box<Self> {
         let limit = source.pace.begin;
         // The idle time starts with the response.
         let progressed = true;
@@ -66,12 +102,7 @@ impl Reader {
         Box::new(Self { source, begun: false, last, progressed, limit, grace: None })
     }
 
-    /// Waits for the first event.
-    ///
-    /// # Errors
-    ///
-    /// The error of a stream that fails before its first event.
-    pub(super) fn begin(mut self: Box<Self>) -> Result<StartedStream, Error> {
+    fn begin(mut self: Box<Self>) -> Result<StartedStream, Error> {
         let mut events = Vec::new();
         let end = loop {
             match self.step(&mut events) {
@@ -312,5 +343,16 @@ fn hand_over(
         // Fails if the caller dropped the stream, which does not matter.
         send(sender, events) -> _ => Ok(()),
         recv(is_cancelled) -> _ => Err(Error::cancelled()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stream_moves_to_its_thread_is_small() {
+        // Each move leaves a copy on a stack that lives as long as the stream.
+        assert!(size_of::<StartedStream>() <= 64);
     }
 }
