@@ -1,8 +1,10 @@
 //! OpenAI's Responses API, `POST /responses`, as OpenAI, Azure, xAI and compatible servers speak it.
 //!
 //! ```text
-//! encode.rs      request → body: limits, sampling, format; calls the next three
+//! encode.rs      request → body: limits, sampling, format; calls the next five
 //!   input.rs       messages → `instructions` and input items
+//!   message.rs     a message of the system, the user or a tool → input items
+//!   assistant.rs   an assistant's message → input items
 //!   content.rs     one part of a message → one content part
 //!   tools.rs       tools and tool choice
 //! decode.rs      body → message, usage, finish reason
@@ -21,6 +23,7 @@
 //! (`tools/server/server-task.cpp`, `server-chat.cpp`) and recorded traffic, unless a comment
 //! names another source.
 
+mod assistant;
 mod content;
 mod decode;
 mod encode;
@@ -28,6 +31,7 @@ mod event;
 mod input;
 mod item;
 mod items;
+mod message;
 mod sink;
 mod stream;
 mod streamed_call;

@@ -1,7 +1,13 @@
 //! Tests of encoding conversations.
 
+use serde_json::json;
+
+use super::super::message::LONGEST_ID;
 use super::*;
-use crate::chat::{Audio, CacheTtl, Document, Image, MediaSource};
+use crate::chat::{
+    Audio, CacheTtl, Document, Format, Image, MediaSource, Message, Opaque, Provenance, Reasoning,
+    Text, ToolCall, ToolResult,
+};
 
 fn written(request: &ChatRequest) -> Result<(Value, Value), Error> {
     let input = encode(request, Target::openai("gpt-5"))?;
