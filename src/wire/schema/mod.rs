@@ -8,6 +8,7 @@
 mod arguments;
 mod gemini;
 mod keywords;
+mod kind;
 mod nullable;
 mod path;
 mod reference;

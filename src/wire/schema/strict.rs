@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::{arguments, is_object, with_root_inlined};
+use super::arguments::{arguments, with_root_inlined};
 use super::gemini;
 use super::keywords::{self, rejection};
+use super::kind::{add_implied_type, is_an_object, is_typed};
 use super::nullable::nullable;
 use super::path::Path;
 use super::reference::{self, Definitions};
@@ -380,54 +381,4 @@ impl Completion<'_> {
         schema.entry("additionalProperties").or_insert_with(|| false.into());
         Ok(())
     }
-}
-
-/// Adds the type that other keywords imply.
-fn add_implied_type(schema: &mut Map<String, Value>) {
-    if schema.contains_key("type") || schema.contains_key("anyOf") || schema.contains_key("$ref") {
-        return;
-    }
-    let kind = if ["properties", "additionalProperties", "required"]
-        .iter()
-        .any(|name| schema.contains_key(*name))
-    {
-        json!("object")
-    } else if schema.contains_key("items") || schema.contains_key("prefixItems") {
-        json!("array")
-    } else {
-        let values = match (schema.get("enum"), schema.get("const")) {
-            (Some(Value::Array(values)), _) => values.as_slice(),
-            (None, Some(value)) => std::slice::from_ref(value),
-            _ => return,
-        };
-        let mut kinds: Vec<Value> = Vec::new();
-        for value in values {
-            let kind = match value {
-                Value::Null => "null",
-                Value::Bool(_) => "boolean",
-                Value::Number(number) if number.is_f64() => "number",
-                Value::Number(_) => "integer",
-                Value::String(_) => "string",
-                Value::Array(_) => "array",
-                Value::Object(_) => "object",
-            };
-            if !kinds.iter().any(|known| known == kind) {
-                kinds.push(kind.into());
-            }
-        }
-        match kinds.len() {
-            0 => return,
-            1 => kinds.remove(0),
-            _ => kinds.into(),
-        }
-    };
-    schema.shift_insert(0, "type".to_owned(), kind);
-}
-
-fn is_an_object(schema: &Map<String, Value>) -> bool {
-    schema.get("type").is_some_and(is_object)
-}
-
-fn is_typed(schema: &Map<String, Value>) -> bool {
-    ["type", "anyOf", "enum", "const", "$ref"].iter().any(|name| schema.contains_key(*name))
 }
