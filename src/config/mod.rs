@@ -6,6 +6,7 @@ mod base_url;
 mod bedrock;
 mod builder;
 mod environment;
+mod headers;
 mod limits;
 mod no_proxy;
 mod pool;

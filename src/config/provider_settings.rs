@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::bedrock;
 use super::setters::Setters;
 use super::vertex::{self, Place};
-use super::{Environment, ProviderConfig, Proxy, Timeouts, access, base_url, cleaned};
+use super::{Environment, ProviderConfig, Proxy, Timeouts, access, base_url, cleaned, headers};
 use crate::base64;
 use crate::cost::Prices;
 use crate::error::{Error, ErrorKind};
-use crate::header::{HeaderList, HeaderValue, header_name};
+use crate::header::{HeaderList, HeaderValue};
 use crate::key::Secrets;
 use crate::provider::{self, Credentials, Format, ModelNames, Profile, Provider};
 use crate::url::Url;
@@ -217,7 +217,7 @@ impl ProviderConfig {
             Err(problem) => problems.push(problem),
         }
         for (name, value) in &profile.headers {
-            add_header(&mut headers, name, value, false, &mut problems);
+            headers::add(&mut headers, name, value, false, &mut problems);
         }
         let is_openai = profile.id == Provider::OPENAI;
         for (setting, is_misplaced, whose) in [
@@ -247,16 +247,15 @@ impl ProviderConfig {
                         })
                     },
                 ) {
-                    Ok(Some(id)) => add_header(&mut headers, name, &id, false, &mut problems),
+                    Ok(Some(id)) => headers::add(&mut headers, name, &id, false, &mut problems),
                     Ok(None) => {}
                     Err(problem) => problems.push(problem),
                 }
             }
         }
         for (name, value) in &self.headers {
-            // A header may contain the key to a gateway, unless its name is known to be harmless.
-            let sensitive = !HARMLESS.contains(&&*name.to_ascii_lowercase());
-            add_header(&mut headers, name, value, sensitive, &mut problems);
+            let sensitive = headers::may_be_secret(name);
+            headers::add(&mut headers, name, value, sensitive, &mut problems);
         }
 
         let has_betas = profile.format == Some(Format::Anthropic) || is_vertex;
@@ -357,56 +356,4 @@ fn secrets(headers: &HeaderList, base: Option<&Url>, proxy: Option<&ureq::Proxy>
         secrets.add(&base64::encode(pair.as_bytes()));
     }
     secrets
-}
-
-/// Headers whose values are not secret.
-const HARMLESS: &[&str] = &[
-    "accept",
-    "anthropic-beta",
-    "anthropic-version",
-    "content-type",
-    "openai-beta",
-    "user-agent",
-    "x-vertex-ai-llm-request-type",
-    "x-vertex-ai-llm-shared-request-type",
-];
-
-fn add_header(
-    headers: &mut HeaderList,
-    name: &str,
-    value: &str,
-    sensitive: bool,
-    problems: &mut Vec<String>,
-) {
-    let Some(known) = header_name(name) else {
-        problems.push(format!("{name:?} is not a valid header name; rename or remove the header"));
-        return;
-    };
-    // These frame the message; the transport sets them.
-    const OURS: &[&str] = &[
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "expect",
-        "host",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    let name = known;
-    if OURS.contains(&name.as_str()) {
-        problems.push(format!(
-            "the header {name} cannot be set, because the transport sets it; remove it"
-        ));
-        return;
-    }
-    // White space around a value is not part of it (RFC 9110 section 5.5).
-    match HeaderValue::new(value.trim()) {
-        Some(value) => headers.set(name, value.secret(sensitive)),
-        None => problems.push(format!(
-            "the value of the header {name} contains a character that a header cannot carry; remove it"
-        )),
-    }
 }
