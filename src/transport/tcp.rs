@@ -221,8 +221,9 @@ impl Transport for Tcp {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        // The wait may be long.
-        self.buffers.free_output();
+        if timeout.after != NO_WAIT.after {
+            self.buffers.begin_wait();
+        }
         let outcome = self.socket.read(self.buffers.input_append_buf(), timeout.after);
         let amount = outcome.map_err(|cause| error(cause, timeout))?;
         self.buffers.input_appended(amount);
@@ -349,12 +350,19 @@ mod tests {
         let request = b"request";
         for _ in 0..2 {
             tcp.buffers().output()[..request.len()].copy_from_slice(request);
+            let output = tcp.buffers().output().len();
             tcp.transmit_output(request.len(), NextTimeout::default()).unwrap();
             let mut received = [0; 7];
             server.read_exact(&mut received).unwrap();
             assert_eq!(&received, request);
-            assert!(matches!(tcp.await_input(NO_WAIT), Err(ureq::Error::Timeout(_))));
-            assert_eq!(tcp.buffers.size(), 8 * 1024);
+            // Looking whether the connection is open is no wait.
+            let soon = NextTimeout { after: Duration::from_millis(1).into(), ..NO_WAIT };
+            let sizes = [NO_WAIT, soon, NO_WAIT, soon].map(|timeout| {
+                assert!(matches!(tcp.await_input(timeout), Err(ureq::Error::Timeout(_))));
+                tcp.buffers.size()
+            });
+            let (input, both) = (8 * 1024, 8 * 1024 + output);
+            assert_eq!(sizes, [both, both, both, input]);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The buffers between a socket and the TLS or proxy above it.
 
+use std::mem;
+
 use ureq::unversioned::transport::Buffers;
 
 use super::input::Input;
@@ -11,6 +13,8 @@ pub(super) struct TcpBuffers {
     /// Empty until something is written.
     output: Vec<u8>,
     output_size: usize,
+    /// Whether there was no wait since the output was last used.
+    written: bool,
     /// Whether the last look at the input consumed some of it.
     progress: bool,
 }
@@ -18,15 +22,25 @@ pub(super) struct TcpBuffers {
 impl TcpBuffers {
     /// Buffers that take no memory yet.
     pub(super) fn new(output_size: usize) -> Self {
-        Self { input: Input::default(), output: Vec::new(), output_size, progress: false }
+        Self {
+            input: Input::default(),
+            output: Vec::new(),
+            output_size,
+            written: false,
+            progress: false,
+        }
     }
 
-    /// Frees what only a write needs.
-    pub(super) fn free_output(&mut self) {
-        self.output = Vec::new();
+    /// Called before a wait that may be long. Frees what only a write needs, unless this is the
+    /// first wait after it: most answers need no other, and the next request writes again.
+    pub(super) fn begin_wait(&mut self) {
+        if !mem::take(&mut self.written) {
+            self.output = Vec::new();
+        }
     }
 
     fn allocate_output(&mut self) {
+        self.written = true;
         if self.output.is_empty() {
             self.output = vec![0; self.output_size];
         }
