@@ -141,7 +141,7 @@ fn a_request_above_the_token_limit_is_refused_before_it_is_sent() {
     let prompt = "word ".repeat(400);
     server.reply(Reply::text("ok").usage(500, 10));
     client.chat(ChatRequest::from(prompt).max_output_tokens(100)).unwrap();
-    assert_eq!(tokens(&client), 1_000 - 510);
+    assert!((490..600).contains(&tokens(&client)), "{}", tokens(&client));
 }
 
 #[test]
@@ -149,23 +149,24 @@ fn tokens_are_reserved_by_the_bound_and_corrected_by_the_usage() {
     let limits = || Limits::new().tokens_per_minute(100_000);
     let request = || ChatRequest::from("hi").max_output_tokens(50_000);
     let server = loopback();
-    server.default_reply(Reply::pieces(["o", "k"]).usage(900, 100));
+    server.default_reply(Reply::pieces(["o", "k"]).usage(9_900, 100));
 
+    // 1,667 tokens come back each second.
     let client = client(&server, limits());
     client.chat(request()).unwrap();
-    assert!((99_000..99_500).contains(&tokens(&client)), "{}", tokens(&client));
+    assert!((90_000..100_000).contains(&tokens(&client)), "{}", tokens(&client));
 
     let mut stream = client.stream(request()).unwrap();
     assert!(tokens(&client) < 50_000, "reserved until the stream ends");
     assert_eq!(only(&client).in_flight, 1);
     stream.finish().unwrap();
-    assert!((98_000..98_500).contains(&tokens(&client)), "{}", tokens(&client));
+    assert!((80_000..90_000).contains(&tokens(&client)), "{}", tokens(&client));
     assert_eq!(only(&client).in_flight, 0);
 
     // What is certainly not billed is given back.
     server.reply(Reply::status(500));
     client.chat(request()).unwrap_err();
-    assert!((98_000..98_500).contains(&tokens(&client)), "{}", tokens(&client));
+    assert!((80_000..90_000).contains(&tokens(&client)), "{}", tokens(&client));
 
     // A stream that ends early counts in full, as with budgets.
     server.reply(Reply::pieces(["o", "k"]).end_after(2));
@@ -279,8 +280,9 @@ fn embeddings_reserve_their_tokens() {
     let client = limited(&server, limits).model("text-embedding-3-small").build().unwrap();
     let error = client.embed(["word ".repeat(2_000)]).unwrap_err();
     assert_eq!((error.kind(), server.request_count()), (ErrorKind::InvalidRequest, 0), "{error}");
-    client.embed(["a few words"]).unwrap();
-    assert!((950..1_000).contains(&tokens(&client)), "{}", tokens(&client));
+    client.embed(["word ".repeat(150)]).unwrap();
+    // 17 come back each second.
+    assert!((700..1_000).contains(&tokens(&client)), "{}", tokens(&client));
 }
 
 #[test]
