@@ -96,7 +96,7 @@ impl JournalLine {
     ///
     /// # Errors
     ///
-    /// If the answer is not JSON.
+    /// If the answer cannot be written as JSON.
     pub fn write(&self, id: &str) -> Result<usize, Error> {
         journal::answered(id, self.request, None, &self.answer).map(|line| line.len())
     }

@@ -20,7 +20,8 @@ use crate::money::Money;
 /// They have another model's price, so [`source`](Self::source) is then
 /// [`OtherModel`](UsageSource::OtherModel).
 ///
-/// Stored, it has the prompt, completion and total tokens, and the other counts that are not zero.
+/// Its JSON always has the prompt, completion and total tokens. It leaves out the other counts if they
+/// are zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

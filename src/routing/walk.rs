@@ -282,7 +282,7 @@ impl Walk {
         }
     }
 
-    /// Notes that the attempt was answered, and returns what happened. This ends the way.
+    /// Notes that the attempt was answered, and returns what happened. Nothing may follow.
     pub(crate) fn answered(&mut self, now: Instant) -> LazyTrace {
         self.route.pin(self.call.key, self.current, now);
         let notes = std::mem::take(&mut self.notes);

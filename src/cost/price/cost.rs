@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Money;
 
-/// What a call cost, item by item. Stored, it has the items that are not zero.
+/// What a call cost, item by item. Its JSON leaves out the items that are zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
